@@ -1,0 +1,87 @@
+"""What every backend is: the protocols, and the records that go in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechcli.core.audio import Audio
+from speechcli.core.span import Seconds, Span
+from speechcli.core.transcript import Heard, Stage, Turn, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a model needs and gives.
+
+    rate: Hz it listens at. longest: seconds it hears in one pass. batch: audios at once that serve it best.
+    lanes: batches it can work on at the same time. hears_again: whether speech it passed over is worth a second try.
+    """
+
+    rate: int
+    longest: Seconds
+    batch: int = 1
+    lanes: int = 1
+    gives_words: bool = False
+    gives_speakers: bool = False
+    hears_again: bool = False
+    takes_prompt: bool = False
+    languages: tuple[str, ...] = ()  # ISO 639-1; empty: not told
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What is known beforehand about one audio."""
+
+    languages: tuple[str, ...] = ()  # one: spoken for sure; several: one of these; none: find out
+    hotwords: tuple[str, ...] = ()
+    context: str = ""  # prose the recording is about
+    task: str = "transcribe"  # or "translate"
+    speech: tuple[Span, ...] = ()  # where speech was heard, from the start of the audio
+
+
+class Transcriber(Protocol):
+    """Sound to text.
+
+    One `Heard` per audio, in order; silence and empty audio give an empty one; times lie inside the audio
+    and do not decrease; words join to text; arrays are not written to; the same audio gives the same answer,
+    alone or in a batch.
+    """
+
+    @property
+    def traits(self) -> Traits: ...
+    @property
+    def stage(self) -> Stage: ...
+    def transcribe(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[Heard]: ...
+    def close(self) -> None: ...
+
+
+class Aligner(Protocol):
+    """Exactly one Word per token, in order; a lost one is interpolated, its confidence None."""
+
+    @property
+    def traits(self) -> Traits: ...
+    def align(
+        self, batch: Sequence[Audio], texts: Sequence[Sequence[str]], languages: Sequence[str | None]
+    ) -> list[list[Word]]: ...
+
+
+class Diarizer(Protocol):
+    """Turns of a whole recording; `speakers` is the range of counts allowed."""
+
+    def diarize(self, audio: Audio, speakers: range | None) -> list[Turn]: ...
+
+
+class SpeechDetector(Protocol):
+    """Speech probability along one recording, block by block, the state carried over."""
+
+    frame: int  # samples a probability stands for
+    rate: int
+
+    def __call__(self, audio: Audio) -> NDArray[np.float32]:
+        """Probabilities, shape (len(samples) / frame, rounded up), 0..1; a last short frame is padded with zeros."""
+        ...

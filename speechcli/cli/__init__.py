@@ -1,0 +1,1 @@
+"""The screen, the environment, signals and exit codes."""

@@ -1,0 +1,1 @@
+"""Transcripts to text and back."""

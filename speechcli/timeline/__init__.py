@@ -1,0 +1,1 @@
+"""Pure functions along the time axis."""

@@ -44,6 +44,10 @@ class Hints:
     speech: tuple[Span, ...] = ()  # where speech was heard, from the start of the audio
 
 
+class OutOfMemoryError(Exception):
+    """The device cannot hold this batch; a smaller one may fit."""
+
+
 class Transcriber(Protocol):
     """Sound to text.
 
@@ -80,8 +84,9 @@ class SpeechDetector(Protocol):
     """Speech probability along one recording, block by block, the state carried over."""
 
     frame: int  # samples a probability stands for
-    rate: int
+    rate: int  # Hz
 
+    def fresh(self) -> SpeechDetector: ...
     def __call__(self, audio: Audio) -> NDArray[np.float32]:
         """Probabilities, shape (len(samples) / frame, rounded up), 0..1; a last short frame is padded with zeros."""
         ...

@@ -133,7 +133,7 @@ class Transcript:
     @property
     def speakers(self) -> tuple[str, ...]:
         """Speakers in the order of their first appearance, in segments and turns."""
-        spans = sorted((*self.segments, *self.turns), key=lambda s: s.start)
+        spans: list[Segment | Turn] = sorted((*self.segments, *self.turns), key=lambda s: s.start)
         return tuple(dict.fromkeys(s.speaker for s in spans if s.speaker is not None))
 
 

@@ -1,0 +1,110 @@
+"""Names to opened backends. The only place where engine files are imported, and late."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+from speechcli.backends import catalog
+from speechcli.backends.base import SpeechDetector, Transcriber
+from speechcli.core.transcript import Stage
+from speechcli.errors import UsageError
+
+DEFAULT = "whisper-tiny.en"
+ENTRY_POINTS = "speechcli.transcribers"  # other packages' backends: name = module:open(Wanted) -> Transcriber
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which model, where, and how. settings: what `--set KEY=VALUE` gave; model_dir: cache of downloads."""
+
+    model: str = DEFAULT
+    device: str = "auto"
+    dtype: str = "auto"
+    settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    batch_size: int | None = None
+    model_dir: Path | None = None
+    offline: bool = False
+
+
+def canonical(name: str) -> str:
+    """The model's one name, for job keys: catalogued name, or the folder or id as given.
+
+    Raises UsageError for a name that is neither catalogued, nor a folder or hub id, nor another package's.
+    """
+    if (model := catalog.find(name)) is not None:
+        return model.name
+    bare = name.removeprefix("whisper-")
+    if Path(bare).is_dir():
+        return str(Path(bare).resolve())
+    if "/" in bare or name in entry_points(group=ENTRY_POINTS).names:
+        return name
+    raise UsageError(f"no model is called {name!r}", catalog.hint_for(name))
+
+
+def open_transcriber(wanted: Wanted) -> Transcriber:
+    """The model, loaded. Raises UsageError, UnavailableError, DataError."""
+    name = canonical(wanted.model)
+    known = catalog.find(name)
+    if known is None and name in entry_points(group=ENTRY_POINTS).names:
+        (entry,) = entry_points(group=ENTRY_POINTS, name=name)
+        opened: Transcriber = entry.load()(wanted)
+        return opened
+    return _open_whisper(wanted, name, known)
+
+
+def open_detector() -> SpeechDetector:
+    """The speech detector that comes with the install."""
+    from speechcli.backends.vad_silero import Silero
+
+    return Silero()
+
+
+def parse_settings(cls: type[Settings], given: Mapping[str, str]) -> Settings:
+    """`--set` pairs as a settings record; an unknown key lists the known ones. Raises UsageError."""
+    types = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for raw, text in given.items():
+        key = raw.replace("-", "_")
+        if key not in types:
+            raise UsageError(f"--set {raw}: no such setting", f"known: {', '.join(types)}")
+        values[key] = _parsed(raw, text, types[key])
+    return cls(**values)
+
+
+def _parsed(key: str, text: str, kind: type) -> object:
+    truth = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    try:
+        return truth[text.lower()] if kind is bool else kind(text)
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"--set {key}={text}: not a {kind.__name__}") from error
+
+
+def _open_whisper(wanted: Wanted, name: str, known: catalog.Model | None) -> Transcriber:
+    from speechcli.backends import placement, weights
+    from speechcli.backends.whisper import Settings, Whisper
+
+    given = dict(wanted.settings)
+    if wanted.batch_size is not None:
+        given.setdefault("batch_size", str(wanted.batch_size))
+    settings = parse_settings(Settings, given)
+    place = placement.for_ctranslate2(wanted.device, wanted.dtype)
+    if known is not None and known.package:
+        found = weights.of_package(known)
+    elif known is not None:
+        found = weights.of_hub(known.repo, known.revision, wanted.model_dir, wanted.offline)
+    elif Path(name).is_dir():
+        found = weights.of_folder(Path(name))
+    else:
+        found = weights.of_hub(name.removeprefix("whisper-"), None, wanted.model_dir, wanted.offline)
+    engine = f"faster-whisper on {place.device.partition(':')[0]} in {place.compute_type}"
+    told = tuple((f.name, str(getattr(settings, f.name))) for f in dataclasses.fields(settings))
+    stage = Stage("transcribe", engine, name, found.revision, told)
+    return Whisper(found.folder, stage, place.device, place.compute_type, place.lanes, place.threads, settings)

@@ -1,0 +1,262 @@
+"""Whisper of every size through CTranslate2 and faster-whisper.
+
+Sources: Radford et al. 2022 (arXiv:2212.04356) for the decoding rules and their thresholds; SYSTRAN/faster-whisper
+for features, tokens and word times; CTranslate2 for the numerics.
+
+Windows are encoded one by one (a batch is slower on CPUs: its activations leave the cache), decoded in batches and
+aligned one by one. In int8 on a CPU each of the three gives the same bits for a window whatever shares its batch.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_suppressed_tokens
+from numpy.typing import NDArray
+
+from speechcli.backends.base import Hints, OutOfMemoryError, Traits
+from speechcli.core.audio import Audio
+from speechcli.core.transcript import Heard, Segment, Stage, Word
+from speechcli.errors import UsageError
+
+RATE = 16000  # Hz
+LONGEST = 30.0  # seconds: the encoder's input
+_FRAMES = 3000  # mel frames in LONGEST
+_TIME_STEP = 0.02  # seconds a timestamp token stands for
+_PREPENDED = "\"'“¿([{-"
+_APPENDED = "\"'.。,，!！?？:：”)]}、"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `--set` takes for Whisper.
+
+    beam_size: hypotheses kept at first. A window whose mean log probability is below `logprob_threshold`, or whose
+    text compresses better than `compression_ratio_threshold` (a loop), is decoded once more with
+    `fallback_beam_size`, and a loop that stays with n-grams forbidden to repeat. A window is taken for silence above
+    `no_speech_threshold` when its mean log probability is below `silence_logprob_threshold`.
+    """
+
+    beam_size: int = 2
+    fallback_beam_size: int = 5
+    logprob_threshold: float = -0.5
+    compression_ratio_threshold: float = 2.4
+    no_speech_threshold: float = 0.6
+    silence_logprob_threshold: float = -1.0
+    no_repeat_ngram_size: int = 4
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("beam_size", "fallback_beam_size", "batch_size", "no_repeat_ngram_size"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    tokens: tuple[int, ...]
+    avg_logprob: float
+    compression_ratio: float
+    no_speech: float
+
+
+class Whisper:
+    """A `Transcriber`."""
+
+    def __init__(
+        self, folder: Path, stage: Stage, device: str, compute_type: str, lanes: int, threads: int, settings: Settings
+    ) -> None:
+        name, _, index = device.partition(":")
+        self._model = WhisperModel(
+            str(folder),
+            device=name,
+            device_index=int(index or 0),
+            compute_type=compute_type,
+            cpu_threads=threads,
+            num_workers=lanes,
+        )
+        self._settings = settings
+        self._multilingual: bool = self._model.model.is_multilingual
+        self.stage = stage
+        self.traits = Traits(
+            rate=RATE,
+            longest=LONGEST,
+            batch=settings.batch_size,
+            lanes=lanes,
+            gives_words=True,
+            hears_again=True,
+            takes_prompt=True,
+            languages=tuple(self._model.supported_languages),
+        )
+
+    def transcribe(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[Heard]:
+        """One `Heard` per audio of at most 30 s; see `Transcriber`. Raises OutOfMemoryError, UsageError."""
+        answers = [Heard() for _ in batch]
+        there = [i for i, audio in enumerate(batch) if len(audio.samples)]
+        if not there:
+            return answers
+        try:
+            encoded = [self._encode(batch[i]) for i in there]
+            tokenizers = [self._tokenizer(sound, hints[i]) for sound, i in zip(encoded, there, strict=True)]
+            prompts = [self._prompt(t, hints[i]) for t, i in zip(tokenizers, there, strict=True)]
+            decoded = self._decode(encoded, tokenizers, prompts)
+            for i, sound, tokenizer, result in zip(there, encoded, tokenizers, decoded, strict=True):
+                if result is not None:
+                    answers[i] = self._heard(batch[i], sound, tokenizer, result)
+        except RuntimeError as error:
+            if "out of memory" in str(error).lower():
+                raise OutOfMemoryError(str(error)) from error
+            raise
+        return answers
+
+    def close(self) -> None:
+        """Frees the weights; the transcriber cannot be used any more."""
+        self._model.model.unload_model()
+
+    def _encode(self, audio: Audio) -> NDArray[Any]:
+        """Encoder output of one window, shape (1, 1500, width)."""
+        mel = self._model.feature_extractor(audio.samples)[:, :-1][:, :_FRAMES]
+        padded = np.zeros((1, mel.shape[0], _FRAMES), np.float32)
+        padded[0, :, : mel.shape[1]] = mel
+        encoded = self._model.encode(padded)
+        if self._model.model.device == "cuda":
+            encoded = encoded.to_device(ctranslate2.Device.cpu)
+        return np.array(encoded)
+
+    def _tokenizer(self, encoded: NDArray[Any], hints: Hints) -> Tokenizer:
+        language = hints.languages[0] if len(hints.languages) == 1 else None
+        if not self._multilingual:
+            if hints.languages and "en" not in hints.languages:
+                raise UsageError(f"this model only knows English, not {', '.join(hints.languages)}", "see: models")
+            language = "en"
+        elif language is None:
+            found = self._model.model.detect_language(_storage(encoded))[0]  # (token, probability), best first
+            codes = [token[2:-2] for token, _ in found]
+            language = next((code for code in codes if not hints.languages or code in hints.languages), codes[0])
+        return Tokenizer(self._model.hf_tokenizer, self._multilingual, hints.task, language)
+
+    def _prompt(self, tokenizer: Tokenizer, hints: Hints) -> list[int]:
+        previous = tokenizer.encode(" " + hints.context.strip()) if hints.context.strip() else []
+        prompt: list[int] = self._model.get_prompt(tokenizer, previous, hotwords=", ".join(hints.hotwords) or None)
+        return prompt
+
+    def _decode(
+        self, encoded: Sequence[NDArray[Any]], tokenizers: Sequence[Tokenizer], prompts: Sequence[list[int]]
+    ) -> list[_Decoded | None]:
+        """Per window its tokens, or None where it is taken for silence."""
+        settings = self._settings
+        out: list[_Decoded | None] = [None] * len(encoded)
+        by_length: dict[int, list[int]] = {}  # CTranslate2 wants the prompts of a batch to be equally long
+        for i, prompt in enumerate(prompts):
+            by_length.setdefault(len(prompt), []).append(i)
+        for places in by_length.values():
+            results = self._generate([encoded[i] for i in places], [prompts[i] for i in places], tokenizers[places[0]])
+            for i, result in zip(places, results, strict=True):
+                best = result
+                if self._doubtful(best):
+                    best = self._generate([encoded[i]], [prompts[i]], tokenizers[i], settings.fallback_beam_size)[0]
+                if best.compression_ratio > settings.compression_ratio_threshold:
+                    best = self._generate(
+                        [encoded[i]],
+                        [prompts[i]],
+                        tokenizers[i],
+                        settings.fallback_beam_size,
+                        settings.no_repeat_ngram_size,
+                    )[0]
+                silent = best.no_speech > settings.no_speech_threshold
+                out[i] = None if silent and best.avg_logprob < settings.silence_logprob_threshold else best
+        return out
+
+    def _doubtful(self, decoded: _Decoded) -> bool:
+        return (
+            decoded.avg_logprob < self._settings.logprob_threshold
+            or decoded.compression_ratio > self._settings.compression_ratio_threshold
+        )
+
+    def _generate(
+        self,
+        encoded: Sequence[NDArray[Any]],
+        prompts: Sequence[list[int]],
+        tokenizer: Tokenizer,
+        beam_size: int | None = None,
+        no_repeat_ngram_size: int = 0,
+    ) -> list[_Decoded]:
+        results = self._model.model.generate(
+            _storage(np.concatenate(encoded)),
+            list(prompts),
+            beam_size=beam_size or self._settings.beam_size,
+            no_repeat_ngram_size=no_repeat_ngram_size,
+            suppress_blank=True,
+            suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
+            max_length=self._model.max_length,
+            max_initial_timestamp_index=50,  # 1 s: Radford et al., section 4.5
+            return_scores=True,
+            return_no_speech_prob=True,
+        )
+        decoded = []
+        for result in results:
+            tokens = tuple(result.sequences_ids[0])
+            text = tokenizer.decode([t for t in tokens if t < tokenizer.eot]).strip()
+            # scores are means over the tokens; the mean of Radford et al. counts the end of text too
+            logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
+            decoded.append(_Decoded(tokens, logprob, _compression_ratio(text), result.no_speech_prob))
+        return decoded
+
+    def _heard(self, audio: Audio, encoded: NDArray[Any], tokenizer: Tokenizer, decoded: _Decoded) -> Heard:
+        pieces = _pieces(decoded.tokens, tokenizer, audio.duration)
+        frames = min(_FRAMES, round(audio.duration * 100))
+        if not pieces or frames < 2:
+            return Heard()
+        self._model.add_word_timestamps([pieces], tokenizer, _storage(encoded), frames, _PREPENDED, _APPENDED, 0.0)
+        segments = []
+        for piece in pieces:
+            words = tuple(_word(w, audio.duration) for w in piece["words"] if w["word"])
+            text = "".join(word.text for word in words).strip()
+            if text:
+                start, end = words[0].start, max(words[-1].end, words[0].start)
+                language = tokenizer.language_code
+                segments.append(Segment(start, end, text, words, None, language, round(decoded.avg_logprob, 4)))
+        return Heard(tuple(segments), language=tokenizer.language_code if segments else None)
+
+
+def _pieces(tokens: Sequence[int], tokenizer: Tokenizer, duration: float) -> list[dict[str, Any]]:
+    """Runs of text tokens between timestamp tokens, in the shape faster-whisper's word times want.
+
+    A run without a closing timestamp reaches to the end of the audio.
+    """
+    pieces: list[dict[str, Any]] = []
+    start, run = 0.0, list[int]()
+    for token in (*tokens, None):
+        if token is not None and token < tokenizer.timestamp_begin:
+            run += [token] if token < tokenizer.eot else []
+            continue
+        at = duration if token is None else min((token - tokenizer.timestamp_begin) * _TIME_STEP, duration)
+        if run:
+            pieces.append({"seek": 0, "start": min(start, at), "end": at, "tokens": run})
+            run = []
+        start = at
+    return pieces
+
+
+def _word(word: Mapping[str, Any], duration: float) -> Word:
+    start = min(max(float(word["start"]), 0.0), duration)
+    end = min(max(float(word["end"]), start), duration)
+    return Word(start, end, word["word"], round(float(word["probability"]), 4))
+
+
+def _storage(array: NDArray[Any]) -> ctranslate2.StorageView:
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(array))
+
+
+def _compression_ratio(text: str) -> float:
+    """Length over compressed length, as in openai/whisper; 1 for nothing."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) if data else 1.0

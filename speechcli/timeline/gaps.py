@@ -1,0 +1,51 @@
+"""Speech that a model passed over: where it is, and what is to be heard again.
+
+The idea is the gap filling of CrispASR (decode an empty stretch once more, alone), at finer grain: Whisper often ends
+a 30 s window early, and what it left out is heard when it stands at the beginning of a window of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from speechcli.core.span import Seconds, Span, clipped, merged, total, uncovered
+from speechcli.core.transcript import Segment, Word
+from speechcli.timeline.windows import Window, again
+
+SHORTEST: Seconds = 1.0  # of speech without words, worth hearing again
+DEPTH = 2  # a part of a part is heard again, a part of that is not
+CLOSE: Seconds = 0.5  # words this near to each other leave no gap
+_ENDLESS: Seconds = 0.8  # a longer word may hide speech behind its beginning
+_PAD: Seconds = 0.3
+
+
+def unheard(window: Window, segments: Sequence[Segment]) -> list[Window]:
+    """Parts of `window` with speech and no words, to be heard again; segments: what it gave, in recording time.
+
+    Nothing for a window that is itself the second try of a second try, or that gave no more than its parent did.
+    """
+    if len(window.index) > DEPTH:
+        return []
+    covers = [Span(w.start, w.end) for w in words_or_segments(segments)]
+    covers = [Span(c.start, c.start + _ENDLESS) if c.duration > _ENDLESS + SHORTEST else c for c in covers]
+    edges = [window.heard.start, *(edge for c in covers for edge in (c.start, c.end)), window.heard.end]
+    parts: list[Window] = []
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        if end - start < SHORTEST:
+            continue
+        spoken = clipped(window.speech, Span(start, end))
+        if total(spoken) >= SHORTEST:
+            span = Span(max(window.heard.start, spoken[0].start - _PAD), min(window.heard.end, spoken[-1].end + _PAD))
+            parts.append(again(window, len(parts), span, window.speech))
+    whole = len(window.index) > 1 and len(parts) == 1 and parts[0].heard.duration > 0.9 * window.heard.duration
+    return [] if whole else parts
+
+
+def words_or_segments(segments: Sequence[Segment]) -> list[Word | Segment]:
+    """All words, and the segments that have none, in their order."""
+    return [piece for segment in segments for piece in (segment.words or (segment,))]
+
+
+def gaps(speech: Sequence[Span], covers: Sequence[Span], longer: Seconds) -> list[Span]:
+    """Stretches of speech, `longer` or more, that nothing of `covers` explains."""
+    return [span for span in uncovered(speech, merged(covers, within=CLOSE)) if span.duration >= longer]

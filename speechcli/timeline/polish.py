@@ -1,0 +1,143 @@
+"""What models get wrong, put right: order, words outside their audio, endless words, loops, text on silence.
+
+Works on one `Heard`, in the time of its own audio, before anything else sees it. What is taken out is kept as
+`Dropped` with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from speechcli.core.span import Seconds, Span, clipped, total
+from speechcli.core.transcript import Dropped, Heard, Segment, Word, joined
+
+SHORTEST: Seconds = 0.01  # of a word
+LOOP_TIMES = 6  # the same n-gram this often in a row is a loop
+LOOP_NGRAM = 8  # longest n-gram looked at
+FASTEST_WORDS = 8.0  # a second, over a whole segment: nobody speaks like that
+FASTEST_CHARACTERS = 30.0
+SILENT_SHARE = 0.2  # a segment with less speech than this under it ...
+SILENT_LOGPROB = -0.6  # ... and this little confidence was made up
+PHRASES = re.compile(
+    r"\W*(thank you( (so|very) much)?( for watching)?|thanks for watching|you|bye|subtitles by .*|"
+    r"subscribe.*|please subscribe.*|♪+|\[?music\]?)\W*",
+    re.IGNORECASE,
+)  # what Whisper says to silence and music: openai/whisper discussions 928, 1606
+
+
+def polish(heard: Heard, duration: Seconds, speech: Sequence[Span]) -> Heard:
+    """`heard` with times inside [0, duration] and non-decreasing, without loops and text made up on silence.
+
+    speech: where the detector heard some, in the same time. The same input gives the same answer, and a polished
+    `Heard` comes back unchanged.
+    """
+    segments: list[Segment] = []
+    dropped = list(heard.dropped)
+    loops = heard.loops
+    for segment in sorted(heard.segments, key=lambda s: (s.start, s.end)):
+        kept, loop = _without_loop(segment)
+        if loop is not None:
+            loops += 1
+            dropped.append(loop)
+        if kept is None:
+            continue
+        kept = _placed(kept, duration, segments[-1].end if segments else 0.0, speech)
+        if reason := _made_up(kept, speech):
+            dropped.append(Dropped(kept.start, kept.end, kept.text, reason))
+        else:
+            segments.append(kept)
+    return replace(heard, segments=tuple(segments), dropped=tuple(dropped), loops=loops)
+
+
+def loop_in(words: Sequence[str]) -> tuple[int, int] | None:
+    """(first, last + 1) of the repetitions of a loop, its first round not counted; None without one.
+
+    >>> loop_in("so no no no no no no no".split())
+    (2, 8)
+    >>> loop_in("no no no".split()) is None
+    True
+    """
+    same = [re.sub(r"\W", "", w).lower() or w for w in words]
+    for size in range(1, LOOP_NGRAM + 1):
+        run = 0
+        for i in range(size, len(same) + 1):
+            if i < len(same) and same[i] == same[i - size]:
+                run += 1
+                continue
+            if run >= size * (LOOP_TIMES - 1):
+                return i - run, i
+            run = 0
+    return None
+
+
+def _without_loop(segment: Segment) -> tuple[Segment | None, Dropped | None]:
+    texts = [w.text for w in segment.words] or re.findall(r"\s*\S+", segment.text)
+    found = loop_in([t.strip() for t in texts])
+    if found is None:
+        return segment, None
+    first, stop = found
+    gone = "".join(texts[first:stop]).strip()
+    if not segment.words:
+        kept = replace(segment, text="".join(texts[:first] + texts[stop:]).strip())
+        return kept, Dropped(segment.start, segment.end, gone, "repetition loop")
+    words = segment.words[:first] + segment.words[stop:]
+    cut = segment.words[first:stop]
+    loop = Dropped(cut[0].start, max(w.end for w in cut), gone, "repetition loop")
+    if not joined(words):
+        return None, loop
+    return replace(segment, words=words, text=joined(words), end=max(segment.start, words[-1].end)), loop
+
+
+def _placed(segment: Segment, duration: Seconds, after: Seconds, speech: Sequence[Span]) -> Segment:
+    """The segment inside [after, duration], its words in order, none empty in time, none endless."""
+    at = min(after, max(0.0, duration - SHORTEST))
+    words: list[Word] = []
+    for word in segment.words:
+        start, end = _not_endless(word, speech)
+        start = min(max(start, at), max(at, duration - SHORTEST))
+        end = min(max(end, start + SHORTEST), max(duration, start))
+        words.append(word.moved(start, end))
+        at = start  # the next word may not begin earlier; a crowded end shares its time
+    words = _without_overlap(words)
+    if words:
+        return replace(segment, start=words[0].start, end=words[-1].end, words=tuple(words))
+    start = min(max(segment.start, at), duration)
+    return segment.moved(start, min(max(segment.end, min(start + SHORTEST, duration)), duration))
+
+
+def _not_endless(word: Word, speech: Sequence[Span]) -> tuple[Seconds, Seconds]:
+    """A word much longer than its letters allow loses the silence inside its time, then what is left over."""
+    longest = 0.6 + 0.12 * len(word.text.strip())
+    if word.duration <= longest:
+        return word.start, word.end
+    spoken = clipped(speech, word)
+    if not spoken:
+        return word.start, word.start + longest
+    best = max(spoken, key=lambda s: (s.duration, -s.start))
+    return best.start, min(best.end, best.start + longest)
+
+
+def _without_overlap(words: Sequence[Word]) -> list[Word]:
+    out = list(words)
+    for i, (word, following) in enumerate(zip(words, words[1:], strict=False)):
+        if word.end > following.start:
+            out[i] = word.moved(word.start, max(word.start, following.start))
+    return out
+
+
+def _made_up(segment: Segment, speech: Sequence[Span]) -> str:
+    """Why the segment cannot have been spoken; empty when it can."""
+    spoken = total(clipped(speech, segment))
+    length = max(segment.duration, SHORTEST)
+    n_words = len(segment.words) or len(segment.text.split())
+    if n_words >= 8 and n_words / length > FASTEST_WORDS and len(segment.text) / length > FASTEST_CHARACTERS:
+        return "faster than anybody speaks"
+    if not speech or spoken / length < SILENT_SHARE:
+        unsure = segment.avg_logprob is None or segment.avg_logprob < SILENT_LOGPROB
+        if unsure or PHRASES.fullmatch(segment.text):
+            return "no speech was heard there"
+    if PHRASES.fullmatch(segment.text) and n_words and spoken < 0.1 * n_words:
+        return "stock phrase without the speech for it"
+    return ""

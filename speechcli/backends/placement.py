@@ -41,7 +41,9 @@ def for_ctranslate2(device: str, dtype: str) -> Placement:
         raise UsageError(f"this model runs on cpu and cuda, not on {device}", "use --device cpu")
     number = int(index or 0)
     if kind == "cuda" and number >= n_cuda:
-        raise UnavailableError(f"no CUDA device {number} here ({n_cuda} found)", "use --device cpu; see speechcli doctor")
+        raise UnavailableError(
+            f"no CUDA device {number} here ({n_cuda} found)", "use --device cpu; see speechcli doctor"
+        )
     default = "int8" if kind == "cpu" else "float16"
     compute_type = default if dtype == "auto" else dtype
     possible = ctranslate2.get_supported_compute_types(kind, number)

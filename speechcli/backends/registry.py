@@ -49,15 +49,45 @@ def canonical(name: str) -> str:
     raise UsageError(f"no model is called {name!r}", catalog.hint_for(name))
 
 
-def open_transcriber(wanted: Wanted) -> Transcriber:
-    """The model, loaded. Raises UsageError, UnavailableError, DataError."""
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A model whose weights are on this machine, not yet loaded. revision: what job keys know it by."""
+
+    wanted: Wanted
+    name: str
+    folder: Path | None  # None: another package's backend finds its own
+    revision: str
+
+
+def resolve(wanted: Wanted) -> Resolved:
+    """Finds the model's weights, fetching them from the hub when they are missing, and checks them.
+
+    Raises UsageError, UnavailableError, DataError.
+    """
+    from speechcli.backends import weights
+
     name = canonical(wanted.model)
     known = catalog.find(name)
     if known is None and name in entry_points(group=ENTRY_POINTS).names:
-        (entry,) = entry_points(group=ENTRY_POINTS, name=name)
-        opened: Transcriber = entry.load()(wanted)
+        return Resolved(wanted, name, None, "")
+    if known is not None and known.package:
+        found = weights.of_package(known)
+    elif known is not None:
+        found = weights.of_hub(known.repo, known.revision, wanted.model_dir, wanted.offline)
+    elif Path(name).is_dir():
+        found = weights.of_folder(Path(name))
+    else:
+        found = weights.of_hub(name.removeprefix("whisper-"), None, wanted.model_dir, wanted.offline)
+    return Resolved(wanted, name, found.folder, found.revision)
+
+
+def open_transcriber(resolved: Resolved) -> Transcriber:
+    """The model, loaded. Raises UsageError, UnavailableError, DataError."""
+    if resolved.folder is None:
+        (entry,) = entry_points(group=ENTRY_POINTS, name=resolved.name)
+        opened: Transcriber = entry.load()(resolved.wanted)
         return opened
-    return _open_whisper(wanted, name, known)
+    return _open_whisper(resolved, resolved.folder)
 
 
 def open_detector() -> SpeechDetector:
@@ -87,24 +117,17 @@ def _parsed(key: str, text: str, kind: type) -> object:
         raise UsageError(f"--set {key}={text}: not a {kind.__name__}") from error
 
 
-def _open_whisper(wanted: Wanted, name: str, known: catalog.Model | None) -> Transcriber:
-    from speechcli.backends import placement, weights
+def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
+    from speechcli.backends import placement
     from speechcli.backends.whisper import Settings, Whisper
 
+    wanted = resolved.wanted
     given = dict(wanted.settings)
     if wanted.batch_size is not None:
         given.setdefault("batch_size", str(wanted.batch_size))
     settings = parse_settings(Settings, given)
     place = placement.for_ctranslate2(wanted.device, wanted.dtype)
-    if known is not None and known.package:
-        found = weights.of_package(known)
-    elif known is not None:
-        found = weights.of_hub(known.repo, known.revision, wanted.model_dir, wanted.offline)
-    elif Path(name).is_dir():
-        found = weights.of_folder(Path(name))
-    else:
-        found = weights.of_hub(name.removeprefix("whisper-"), None, wanted.model_dir, wanted.offline)
     engine = f"faster-whisper on {place.device.partition(':')[0]} in {place.compute_type}"
     told = tuple((f.name, str(getattr(settings, f.name))) for f in dataclasses.fields(settings))
-    stage = Stage("transcribe", engine, name, found.revision, told)
-    return Whisper(found.folder, stage, place.device, place.compute_type, place.lanes, place.threads, settings)
+    stage = Stage("transcribe", engine, resolved.name, resolved.revision, told)
+    return Whisper(folder, stage, place.device, place.compute_type, place.lanes, place.threads, settings)

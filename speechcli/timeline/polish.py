@@ -6,6 +6,7 @@ Works on one `Heard`, in the time of its own audio, before anything else sees it
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -121,7 +122,7 @@ def _not_endless(word: Word, speech: Sequence[Span]) -> tuple[Seconds, Seconds]:
 
 def _without_overlap(words: Sequence[Word]) -> list[Word]:
     out = list(words)
-    for i, (word, following) in enumerate(zip(words, words[1:], strict=False)):
+    for i, (word, following) in enumerate(itertools.pairwise(words)):
         if word.end > following.start:
             out[i] = word.moved(word.start, max(word.start, following.start))
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -71,7 +72,7 @@ def interleaved(heard: Sequence[Sequence[Segment]]) -> list[Segment]:
             row = [piece for other in row for piece in split(other, segment.start)]
             row.append(segment)
     row.sort(key=lambda s: (s.start, s.end))
-    return [_ending_by(s, following.start) for s, following in zip(row, row[1:], strict=False)] + row[-1:]
+    return [_ending_by(s, following.start) for s, following in itertools.pairwise(row)] + row[-1:]
 
 
 def split(segment: Segment, at: Seconds) -> list[Segment]:

@@ -1,0 +1,85 @@
+"""Finished transcripts to files, and into the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from speechcli.core.transcript import Segment, Transcript
+from speechcli.errors import FAILED, OK, DataError, SpeechcliError
+from speechcli.formats import table
+from speechcli.jobs.job import Job, Rendering
+from speechcli.jobs.manifest import Entry, Manifest, Output
+from speechcli.jobs.output import write_atomically
+from speechcli.jobs.recording import Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What was written. left_out: format and why. error: a format that was demanded and cannot be filled."""
+
+    outputs: Mapping[str, Output]
+    paths: tuple[Path, ...]
+    left_out: Mapping[str, str]
+    error: SpeechcliError | None = None
+
+
+def write(transcript: Transcript, job: Job, rendering: Rendering, manifest: Manifest) -> Delivered:
+    """Writes every output of the job that the transcript can fill. Raises DiskError, DeniedError, OutputError."""
+    shown = rendered(transcript, rendering)
+    outputs: dict[str, Output] = {}
+    paths: list[Path] = []
+    left_out: dict[str, str] = {}
+    for name, path in job.outputs:
+        if (lack := table.missing(name, shown)) is not None:
+            left_out[name] = lack
+            continue
+        digest = write_atomically(path, table.pieces(name, shown, rendering.style))
+        captions = table.named(name).kind == "captions"
+        outputs[manifest.name_of(path)] = Output(name, digest, rendering.key(captions))
+        paths.append(path)
+    error = None
+    if left_out and (rendering.demanded or not outputs):
+        error = DataError(
+            f"{job.name}: {'; '.join(left_out.values())}", "the other formats were written" if outputs else ""
+        )
+    return Delivered(outputs, tuple(paths), left_out, error)
+
+
+def record(transcript: Transcript, job: Job, delivered: Delivered, manifest: Manifest, ending: Ending) -> None:
+    """Puts a finished recording into the manifest; one that was written to while it was read is not finished."""
+    if ending.changed:
+        return
+    status = transcript.verdict.status
+    manifest.add(
+        Entry(
+            input=job.input_name,
+            size=ending.size,
+            mtime_ns=ending.mtime_ns,
+            fingerprint=ending.fingerprint,
+            question=job.question.key(),
+            outputs=delivered.outputs,
+            verdict=status,
+            exit_code=FAILED if status == "failed" else OK,
+            duration=transcript.duration,
+            left_out=tuple(delivered.left_out),
+        )
+    )
+
+
+def rendered(transcript: Transcript, rendering: Rendering) -> Transcript:
+    """The transcript as it is to be shown: speakers under their names, words where they are wanted."""
+    names = rendering.speakers
+
+    def segment(s: Segment) -> Segment:
+        words = tuple(replace(w, speaker=names.get(w.speaker or "", w.speaker)) for w in s.words)
+        return replace(s, speaker=names.get(s.speaker or "", s.speaker), words=words if rendering.words else ())
+
+    if not names and rendering.words:
+        return transcript
+    return replace(
+        transcript,
+        segments=tuple(map(segment, transcript.segments)),
+        turns=tuple(replace(t, speaker=names.get(t.speaker, t.speaker)) for t in transcript.turns),
+    )

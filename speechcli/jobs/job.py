@@ -1,0 +1,100 @@
+"""The whole question: what is to be heard, how, and where the answers go."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from speechcli.backends.base import Hints
+from speechcli.core.span import Seconds, Span
+from speechcli.timeline.cues import Style
+from speechcli.timeline.windows import Rules
+
+GENERATION = 1  # counted up when the same question gets another answer, so that old answers are made anew
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Everything but the recording that determines the answer.
+
+    revision: digest or commit of the weights. clips: parts to listen to, all when empty. judged: whether a speech
+    detector listens (`--vad`).
+    """
+
+    model: str
+    revision: str
+    dtype: str = "auto"
+    settings: tuple[tuple[str, str], ...] = ()
+    hints: Hints = Hints()
+    rules: Rules = Rules()
+    judged: bool = True
+    track: int = 0
+    channel: int | None = None
+    clips: tuple[Span, ...] = ()
+
+    def key(self) -> str:
+        """Digest of the question; the same for the same answer."""
+        return digest({"generation": GENERATION, **asdict(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """How a transcript is written: which formats, in which style, under which names for speakers."""
+
+    formats: tuple[str, ...]
+    style: Style = Style()
+    speakers: Mapping[str, str] = field(default_factory=dict)
+    words: bool = True
+    demanded: bool = True  # False: formats the transcript cannot fill are left out (`-f all`)
+
+    def key(self, captions: bool) -> str:
+        """Digest of what determines the bytes of an output; the style matters to captions only."""
+        style = asdict(self.style) if captions else None
+        return digest({"style": style, "speakers": dict(self.speakers), "words": self.words})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One recording, the question about it, and the files to fill.
+
+    name: what to call it to people. outputs: format and path; empty when it goes to stdout. root: where the manifest
+    lies. state: folder of the journal; None for no journal.
+    """
+
+    media: Path
+    name: str
+    question: Question
+    outputs: tuple[tuple[str, Path], ...]
+    root: Path
+    state: Path | None
+    weight: Seconds = 0.0  # longest first: seconds of media, roughly
+
+    @property
+    def input_name(self) -> str:
+        """The recording's name in the manifest: relative to its root, slashes forward."""
+        return os.path.relpath(self.media, self.root).replace(os.sep, "/")
+
+    @property
+    def journal(self) -> Path | None:
+        """Where the finished windows are kept while the recording is in work."""
+        if self.state is None:
+            return None
+        stem = self.outputs[0][1].name if self.outputs else self.media.name
+        encoded = stem.encode("utf-8", "surrogateescape")
+        if len(encoded) > 200:  # names end at 255 bytes
+            stem = hashlib.blake2b(encoded, digest_size=16).hexdigest()
+        return self.state / f".{stem}.journal"
+
+    def key(self, fingerprint: str) -> str:
+        """Digest of question and recording."""
+        return digest({"question": self.question.key(), "media": fingerprint})
+
+
+def digest(value: object) -> str:
+    """Short digest of plain data."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,127 @@
+"""What has been finished of a recording in work, on disk, under a lock.
+
+Line 1 is the job's key, then a line per finished window. The lock is the file's own (`flock`): the kernel frees it
+when the process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from speechcli.core.transcript import Dropped, Heard, Segment, Turn, Word
+from speechcli.errors import BusyError, from_os
+from speechcli.jobs import lines
+from speechcli.jobs.output import sync_folder
+from speechcli.timeline.windows import Window
+
+
+class Journal:
+    """The journal of one job, locked while it is open. Raises BusyError when another process has it."""
+
+    def __init__(self, path: Path, resume: bool = True) -> None:
+        self._path = path
+        self._resume = resume
+        self._handle = _locked(path)
+        self._known: dict[str, tuple[list[float], Heard]] = {}
+
+    def begin(self, key: str) -> int:
+        """Takes over the windows of an earlier run with the same key; their number. Else begins anew."""
+        entries = list(lines.read(self._path))
+        if self._resume and entries and entries[0].get("key") == key:
+            for entry in entries[1:]:
+                with contextlib.suppress(KeyError, TypeError, ValueError):
+                    self._known[entry["window"]] = (list(entry["at"]), _heard(entry["heard"]))
+            return len(self._known)
+        os.ftruncate(self._handle, 0)
+        lines.append(self._handle, {"key": key, "pid": os.getpid(), "host": socket.gethostname()}, self._path.name)
+        return 0
+
+    def known(self, window: Window) -> Heard | None:
+        """What an earlier run heard in this window, if it was the same stretch."""
+        at, heard = self._known.get(_name(window), ([], None))
+        return heard if at == [window.heard.start, window.heard.end] else None
+
+    def add(self, window: Window, heard: Heard) -> None:
+        """Keeps what a window gave; on disk when this returns."""
+        entry = {"window": _name(window), "at": [window.heard.start, window.heard.end], "heard": asdict(heard)}
+        lines.append(self._handle, entry, self._path.name)
+
+    def finish(self) -> None:
+        """The outputs are written: the journal goes."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def close(self) -> None:
+        """Frees the lock; an unfinished journal stays for the next run, one without windows does not."""
+        if self._handle < 0:
+            return
+        with contextlib.suppress(OSError):
+            if os.fstat(self._handle).st_size == 0:
+                self._path.unlink()
+        os.close(self._handle)
+        self._handle = -1
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+def _locked(path: Path) -> int:
+    """The file opened and locked; opened again when somebody removed it in between."""
+    try:
+        while True:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            if not lock(handle):
+                os.close(handle)
+                raise BusyError(f"{path.name[1:].removesuffix('.journal')} is being made{_by(path)}", "try again later")
+            with contextlib.suppress(FileNotFoundError):
+                if os.fstat(handle).st_ino == path.stat().st_ino or os.name != "posix":
+                    sync_folder(path.parent)
+                    return handle
+            os.close(handle)
+    except OSError as error:
+        raise from_os(error, f"opening {path.name}") from error
+
+
+def lock(handle: int, wait: bool = False) -> bool:
+    """Locks an open file for this process; False when another has it. Where there are no such locks: True."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _by(path: Path) -> str:
+    first = next(lines.read(path), {})
+    return f" by process {first['pid']} on {first['host']}" if "pid" in first else " by another process"
+
+
+def _name(window: Window) -> str:
+    return ".".join(map(str, window.index))
+
+
+def _heard(value: dict[str, Any]) -> Heard:
+    def segment(s: dict[str, Any]) -> Segment:
+        return Segment(**{**s, "words": tuple(Word(**w) for w in s["words"])})
+
+    return Heard(
+        segments=tuple(map(segment, value["segments"])),
+        turns=tuple(Turn(**t) for t in value["turns"]),
+        language=value["language"],
+        dropped=tuple(Dropped(**d) for d in value["dropped"]),
+        loops=value["loops"],
+    )

@@ -1,0 +1,228 @@
+"""Inputs to jobs: where each answer goes, and what is still to be done."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from speechcli.errors import NoInputError, OutputError, SpeechcliError, UsageError, from_os
+from speechcli.formats import table
+from speechcli.jobs import manifest as manifests
+from speechcli.jobs.job import Job, Question, Rendering
+from speechcli.jobs.manifest import Entry, Manifest
+from speechcli.media import files
+from speechcli.media.files import Input
+
+_LONGEST_NAME = 255  # bytes, on every file system we know
+_UNSEEN = dict.fromkeys([0, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])  # NUL, bidi overrides
+_BYTES_A_SECOND = {
+    ".wav": 150_000,
+    ".aif": 150_000,
+    ".aiff": 150_000,
+    ".flac": 60_000,
+    ".mkv": 200_000,
+    ".mp4": 200_000,
+    ".mov": 400_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """To be transcribed, and why."""
+
+    job: Job
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Nothing to do: all is there, made from the same recording by the same question."""
+
+    job: Job
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """To be written anew from our own json, without a model."""
+
+    job: Job
+    entry: Entry
+    document: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Not to be touched."""
+
+    job: Job
+    error: SpeechcliError
+
+
+Decision: TypeAlias = Do | Skip | Render | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where answers go. output: one file; folder: a tree; neither: beside the inputs. stdout: nowhere on disk."""
+
+    formats: tuple[str, ...]
+    output: Path | None = None
+    folder: Path | None = None
+    stdout: bool = False
+    state: Path | None = None
+
+
+def delivery(
+    formats: Sequence[str], output: str | None, folder: Path | None, state: Path | None, n_inputs: int
+) -> Delivery:
+    """The user's `-f`, `-o` and `--output-dir`, put together. Raises UsageError where they contradict."""
+    if output is not None and folder is not None:
+        raise UsageError("--output and --output-dir exclude each other")
+    if output is None:
+        return Delivery(tuple(formats) or ("srt",), folder=folder, state=state)
+    of_suffix = table.by_suffix(Path(output))
+    if not formats:
+        formats = (of_suffix.name,) if of_suffix is not None else ("srt",)
+    one = n_inputs == 1 and len(formats) == 1
+    if output == "-":
+        if not one:
+            raise UsageError("-o - takes one input and one format", f"{n_inputs} inputs, formats: {', '.join(formats)}")
+        return Delivery(tuple(formats), stdout=True, state=state)
+    path = Path(output)
+    if of_suffix is not None and not path.is_dir():
+        if not one:
+            raise UsageError(f"{output} is one file, for one input and one format", "name a folder")
+        return Delivery(tuple(formats), output=path, state=state)
+    return Delivery(tuple(formats), folder=path, state=state)
+
+
+def jobs(inputs: Sequence[tuple[Input, Question]], where: Delivery) -> list[Job]:
+    """A job for each input, longest recordings first. Raises UsageError when an output would be an input."""
+    homes = [_home(source, where) for source, _ in inputs]
+    stems = [home / _clean(source.path.stem) for (source, _), home in zip(inputs, homes, strict=True)]
+    twins = Counter(map(_same_name, stems))
+    roots: dict[Path, Path] = {}
+    made = []
+    for (source, question), home, stem in zip(inputs, homes, stems, strict=True):
+        name = stem.name if twins[_same_name(stem)] == 1 else _clean(source.path.name)
+        outputs = () if where.stdout else tuple((f, _file(where, home, name, f)) for f in where.formats)
+        top = where.folder or (where.output.parent if where.output is not None else source.root or source.path.parent)
+        root = roots.setdefault(top, manifests.nearest(top))
+        state = where.state or (None if where.stdout else (outputs[0][1].parent if outputs else None))
+        made.append(Job(source.path, source.name, question, outputs, root, state, _weight(source.path)))
+    taken = {os.path.realpath(job.media) for job in made}
+    for job in made:
+        for _, path in job.outputs:
+            if os.path.realpath(path) in taken:
+                raise UsageError(f"{path} is an input and would be overwritten", "choose another --output")
+    return sorted(made, key=lambda job: -job.weight)
+
+
+def decide(
+    job: Job, manifest: Manifest, rendering: Rendering, overwrite: bool = False, skip_existing: bool = True
+) -> Decision:
+    """What is to be done about a job, from what lies on disk."""
+    foreign = [path for _, path in job.outputs if os.path.lexists(path) and manifest.output(path) is None]
+    if foreign and not overwrite:
+        problem = "is a folder" if foreign[0].is_dir() else "exists and is not what speechcli wrote there"
+        return Refuse(job, OutputError(f"{foreign[0]} {problem}", "--overwrite replaces it, --output-dir spares it"))
+    entry = manifest.entries.get(job.input_name)
+    if entry is None or overwrite or not skip_existing:
+        return Do(job, "--overwrite" if overwrite else "new" if entry is None else "--no-skip-existing")
+    try:
+        same = _same_recording(job.media, entry)
+    except SpeechcliError as error:
+        return Refuse(job, error)
+    if not same:
+        return Do(job, "the recording has changed")
+    if entry.question != job.question.key():
+        return Do(job, "model or options have changed")
+    if all(_fresh(job, manifest, rendering, entry, name, path) for name, path in job.outputs):
+        return Skip(job, entry)
+    document = _document(manifest, entry)
+    return Render(job, entry, document) if document is not None else Do(job, "an output is missing")
+
+
+def _fresh(job: Job, manifest: Manifest, rendering: Rendering, entry: Entry, name: str, path: Path) -> bool:
+    if name in entry.left_out and not rendering.demanded:
+        return True
+    made = manifest.output(path)
+    return (
+        made is not None
+        and manifest.name_of(path) in entry.outputs
+        and made.rendering == rendering.key(table.named(name).kind == "captions")
+    )
+
+
+def _document(manifest: Manifest, entry: Entry) -> Path | None:
+    """Our json of this recording, as we wrote it with everything in it."""
+    full = Rendering(()).key(captions=False)
+    for name, output in entry.outputs.items():
+        path = manifest.root / name
+        if output.format == "json" and output.rendering == full and manifest.output(path) is not None:
+            return path
+    return None
+
+
+def _same_recording(path: Path, entry: Entry) -> bool:
+    try:
+        stat = os.stat(path)
+    except FileNotFoundError as error:
+        raise NoInputError(f"{path} is gone") from error
+    except OSError as error:
+        raise from_os(error, f"reading {path}") from error
+    if stat.st_size != entry.size:
+        return False
+    return stat.st_mtime_ns == entry.mtime_ns or files.fingerprint(path) == entry.fingerprint
+
+
+def _home(source: Input, where: Delivery) -> Path:
+    """The folder for an input's outputs."""
+    if where.output is not None:
+        return where.output.parent
+    if where.folder is None:
+        return source.path.parent
+    if source.root is None:
+        return where.folder
+    return where.folder / Path(os.path.relpath(source.path.parent, source.root))
+
+
+def _file(where: Delivery, home: Path, name: str, format_name: str) -> Path:
+    if where.output is not None:
+        return where.output
+    suffix = table.named(format_name).suffix
+    encoded = os.fsencode(name)
+    room = _LONGEST_NAME - len(suffix)
+    if len(encoded) > room:
+        mark = "~" + hashlib.blake2b(encoded, digest_size=4).hexdigest()
+        name = os.fsdecode(encoded[: room - len(mark)]).encode("utf-8", "ignore").decode() + mark
+    return home / (name + suffix)
+
+
+def _clean(name: str) -> str:
+    return name.translate(_UNSEEN) or "recording"
+
+
+def _same_name(path: Path) -> str:
+    """Equal for names that some file system takes for one."""
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def _weight(path: Path) -> float:
+    """Seconds of media, roughly, without opening the file."""
+    try:
+        return os.stat(path).st_size / _BYTES_A_SECOND.get(path.suffix.lower(), 16_000)
+    except OSError:
+        return 0.0
+
+
+def load_manifests(made: Sequence[Job]) -> Mapping[Path, Manifest]:
+    """The manifest of every root."""
+    return {root: manifests.load(root) for root in dict.fromkeys(job.root for job in made)}

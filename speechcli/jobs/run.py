@@ -1,0 +1,399 @@
+"""Many jobs to answers: decode ahead, share batches between recordings, keep a journal.
+
+One thread reads recordings and cuts them into windows, one thread a lane of the model transcribes batches, and the
+caller's thread, which pulls the events, does all the rest: bookkeeping, journals, and (outside) writing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import TypeAlias
+
+from speechcli import pipeline
+from speechcli.backends.base import OutOfMemoryError, SpeechDetector, Transcriber
+from speechcli.core.audio import Audio
+from speechcli.core.span import Seconds
+from speechcli.core.transcript import Heard
+from speechcli.errors import SpeechcliError, UnavailableError
+from speechcli.jobs.job import Job
+from speechcli.jobs.journal import Journal
+from speechcli.jobs.recording import Ending, Recordings
+from speechcli.timeline.stitch import Answer
+from speechcli.timeline.windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A recording is being read. duration: as its container says, if it does. resumed: windows taken over."""
+
+    job: Job
+    duration: Seconds | None
+    resumed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A window of the plan is finished, with its parts that were heard again. Groups of a job come in order."""
+
+    job: Job
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """All groups of the job have come. Its journal stays, locked, until the next event is asked for."""
+
+    job: Job
+    ending: Ending
+    done: Callable[[], None]  # to be called when the outputs are written: the journal goes
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Somebody else finished this recording in the meantime."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The job cannot be done; what its journal holds stays."""
+
+    job: Job
+    error: SpeechcliError
+
+
+Event: TypeAlias = Began | Group | Ended | Skipped | Failed
+
+
+def work(
+    jobs: Sequence[Job],
+    transcriber: Transcriber,
+    detector: SpeechDetector,
+    recordings: Recordings,
+    resume: bool = True,
+    still_wanted: Callable[[Job], bool] = lambda job: True,
+) -> Iterator[Event]:
+    """Does the jobs in their order, several at once, and tells what happens.
+
+    still_wanted: asked once a job's lock is held; False when another process has done it. Closing the iterator stops
+    everything; what the journals hold stays.
+    """
+    crew = _Crew(transcriber, detector, recordings, resume, still_wanted)
+    threads = [threading.Thread(target=crew.read, args=(jobs,), daemon=True, name="read")]
+    threads += [
+        threading.Thread(target=crew.transcribe, daemon=True, name=f"lane-{i}") for i in range(transcriber.traits.lanes)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield from crew.events(len(jobs))
+    finally:
+        crew.stop()
+        for thread in threads:
+            thread.join(timeout=0.0 if thread.name != "read" else 5.0)
+        crew.close_journals()
+
+
+@dataclass(slots=True, eq=False)
+class _Piece:
+    """A window to be transcribed, with its sound and whose it is."""
+
+    work: _Work
+    window: Window
+    audio: Audio
+    alone: bool = False  # its batch failed: it gets a second try by itself
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """A job under way."""
+
+    job: Job
+    journal: Journal | None
+    groups: dict[int, _Open] = field(default_factory=dict)
+    n_told: int = 0  # groups given to the caller
+    ending: Ending | None = None
+    over: bool = False
+
+
+@dataclass(slots=True)
+class _Open:
+    """A window of the plan and what is still missing of it."""
+
+    answers: list[Answer] = field(default_factory=list)
+    missing: int = 1
+    finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    work: _Work
+    began: Began
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    work: _Work
+    ending: Ending
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    batch: list[_Piece]
+    heard: list[Heard] | Exception
+
+
+@dataclass(frozen=True, slots=True)
+class _NothingMore:
+    """The reader is through; with the bug that ended it, if one did."""
+
+    bug: BaseException | None = None
+
+
+_Message: TypeAlias = _Opened | _Piece | _Read | _Answered | _NothingMore | Skipped | Failed
+
+
+class _Crew:
+    """The threads' common ground: queues between them, and the bookkeeping of the caller's thread."""
+
+    def __init__(
+        self,
+        transcriber: Transcriber,
+        detector: SpeechDetector,
+        recordings: Recordings,
+        resume: bool,
+        still_wanted: Callable[[Job], bool],
+    ) -> None:
+        self._transcriber = transcriber
+        self._detector = detector
+        self._recordings = recordings
+        self._resume = resume
+        self._still_wanted = still_wanted
+        traits = transcriber.traits
+        self._n_slots = traits.batch * (traits.lanes + 1)  # windows read ahead: what bounds the memory
+        self._slots = threading.Semaphore(self._n_slots)
+        self._stopped = threading.Event()
+        self._inbox: SimpleQueue[_Message] = SimpleQueue()
+        self._batches: SimpleQueue[list[_Piece] | None] = SimpleQueue()
+        self._ready: deque[_Piece] = deque()
+        self._n_held = 0  # windows read and not finished
+        self._n_busy = 0  # lanes at work
+        self._n_batches = 0
+        self._read_all = False
+        self._works: list[_Work] = []
+
+    # --- the reading thread ---
+
+    def read(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            if self._stopped.is_set():
+                return
+            try:
+                self._read_one(job)
+            except SpeechcliError as error:
+                self._inbox.put(Failed(job, error))
+            except BaseException as error:  # raised again in the caller's thread
+                self._inbox.put(_NothingMore(error))
+                return
+        self._inbox.put(_NothingMore())
+
+    def _read_one(self, job: Job) -> None:
+        with ExitStack() as until_owned:
+            journal = None
+            if job.journal is not None:
+                journal = until_owned.enter_context(Journal(job.journal, self._resume))
+            if not self._still_wanted(job):
+                self._inbox.put(Skipped(job))
+                return
+            with self._recordings.open(job) as recording:
+                resumed = journal.begin(job.key(recording.fingerprint)) if journal is not None else 0
+                work = _Work(job, journal)
+                until_owned.pop_all()  # from here on the caller's thread closes it
+                self._inbox.put(_Opened(work, Began(job, recording.duration, resumed)))
+                try:
+                    question = job.question
+                    for window, audio in pipeline.windows(
+                        recording.blocks(), self._detector.fresh(), question.rules, question.clips
+                    ):
+                        if not self._slot() or work.over:
+                            return
+                        self._inbox.put(_Piece(work, window, audio))
+                    self._inbox.put(_Read(work, recording.ending()))
+                except SpeechcliError as error:
+                    self._inbox.put(Failed(job, error))
+
+    def _slot(self) -> bool:
+        while not self._slots.acquire(timeout=0.2):
+            if self._stopped.is_set():
+                return False
+        return not self._stopped.is_set()
+
+    # --- the lanes ---
+
+    def transcribe(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            try:
+                hints = [piece.work.job.question.hints for piece in batch]
+                heard = pipeline.listen(self._transcriber, [(p.window, p.audio) for p in batch], hints)
+                self._inbox.put(_Answered(batch, heard))
+            except Exception as error:  # told apart in the caller's thread
+                self._inbox.put(_Answered(batch, error))
+
+    # --- the caller's thread ---
+
+    def events(self, n_jobs: int) -> Iterator[Event]:
+        n_left = n_jobs
+        while n_left:
+            for event in self._happened(self._inbox.get()):
+                yield event
+                n_left -= isinstance(event, Ended | Skipped | Failed)
+            self._dispatch()
+
+    def _happened(self, message: _Message) -> Iterator[Event]:
+        match message:
+            case _Opened(work, began):
+                self._works.append(work)
+                yield began
+            case _Piece():
+                yield from self._take(message)
+            case _Answered():
+                yield from self._answered(message)
+            case _Read(work, ending):
+                work.ending = ending
+                yield from self._told(work)
+            case _NothingMore(bug):
+                self._read_all = True
+                if bug is not None:
+                    raise bug
+            case Failed(job, error):
+                work_of = next((w for w in self._works if w.job is job), None)
+                yield from self._fail(work_of, error) if work_of is not None else [message]
+            case Skipped():
+                yield message
+
+    def stop(self) -> None:
+        self._stopped.set()
+        for _ in range(self._transcriber.traits.lanes):
+            self._batches.put(None)
+
+    def close_journals(self) -> None:
+        for work in self._works:
+            if work.journal is not None:
+                work.journal.close()
+
+    def _take(self, piece: _Piece) -> Iterator[Event]:
+        """A window from the reader."""
+        self._n_held += 1
+        if piece.work.over:
+            self._release()
+            return
+        piece.work.groups[piece.window.index[0]] = _Open()
+        if piece.window.silent:
+            yield from self._accept(piece, Heard())
+        elif (known := self._known(piece)) is not None:
+            yield from self._accept(piece, known)
+        else:
+            self._ready.append(piece)
+
+    def _known(self, piece: _Piece) -> Heard | None:
+        journal = piece.work.journal
+        return None if journal is None else journal.known(piece.window)
+
+    def _answered(self, answered: _Answered) -> Iterator[Event]:
+        """A batch from a lane."""
+        self._n_busy -= 1
+        if isinstance(answered.heard, Exception):
+            yield from self._unanswered(answered.batch, answered.heard)
+            return
+        for piece, heard in zip(answered.batch, answered.heard, strict=True):
+            if piece.work.over:
+                continue
+            if piece.work.journal is not None:
+                piece.work.journal.add(piece.window, heard)
+            yield from self._accept(piece, heard)
+
+    def _unanswered(self, batch: list[_Piece], error: Exception) -> Iterator[Event]:
+        """A batch failed: each of its windows is tried alone, so that one bad window fails one recording only."""
+        if len(batch) > 1:
+            for piece in batch:
+                piece.alone = True
+            self._ready.extendleft(reversed(batch))
+            return
+        work = batch[0].work
+        if isinstance(error, SpeechcliError):
+            yield from self._fail(work, error)
+        elif isinstance(error, OutOfMemoryError):
+            yield from self._fail(work, UnavailableError("not enough memory for one window", "use --device cpu"))
+        else:
+            raise error
+
+    def _accept(self, piece: _Piece, heard: Heard) -> Iterator[Event]:
+        """What a window gave; its parts without words go the same way once more."""
+        answer = Answer(piece.window, heard)
+        group = piece.work.groups[piece.window.index[0]]
+        group.answers.append(answer)
+        group.missing -= 1
+        for part in pipeline.to_hear_again(self._transcriber, answer):
+            again = _Piece(piece.work, part, piece.audio.cut(part.heard))
+            group.missing += 1
+            if (known := self._known(again)) is not None:
+                yield from self._accept(again, known)
+            else:
+                self._ready.append(again)
+        if not group.missing and not group.finished:
+            group.finished = True
+            self._release()
+            yield from self._told(piece.work)
+
+    def _told(self, work: _Work) -> Iterator[Event]:
+        """The groups that are next in order, and the end when all have been told."""
+        while (group := work.groups.get(work.n_told)) is not None and group.finished:
+            del work.groups[work.n_told]
+            work.n_told += 1
+            yield Group(work.job, tuple(sorted(group.answers, key=lambda a: a.window.index)))
+        if work.ending is not None and not work.groups and not work.over:
+            work.over = True
+            yield Ended(work.job, work.ending, lambda: work.journal.finish() if work.journal is not None else None)
+            self._close(work)
+
+    def _fail(self, work: _Work, error: SpeechcliError) -> Iterator[Event]:
+        if work.over:
+            return
+        work.over = True
+        self._ready = deque(piece for piece in self._ready if piece.work is not work)
+        for group in work.groups.values():
+            if not group.finished:
+                self._release()
+        work.groups.clear()
+        yield Failed(work.job, error)
+        self._close(work)
+
+    def _close(self, work: _Work) -> None:
+        if work.journal is not None:
+            work.journal.close()
+        with suppress(ValueError):
+            self._works.remove(work)
+
+    def _release(self) -> None:
+        self._n_held -= 1
+        self._slots.release()
+
+    def _dispatch(self) -> None:
+        """Gives the free lanes their batches: full ones, unless no more windows can come before one is answered."""
+        traits = self._transcriber.traits
+        while self._ready and self._n_busy < traits.lanes:
+            first_ones = self._n_batches < traits.lanes  # somebody waits for the first words
+            more_to_come = not self._read_all and self._n_held < self._n_slots
+            if len(self._ready) < traits.batch and more_to_come and not first_ones and self._n_busy:
+                return
+            size = 1 if first_ones or self._ready[0].alone else traits.batch
+            batch = [self._ready.popleft() for _ in range(min(size, len(self._ready)))]
+            self._n_busy += 1
+            self._n_batches += 1
+            self._batches.put(batch)

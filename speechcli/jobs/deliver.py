@@ -70,16 +70,17 @@ def record(transcript: Transcript, job: Job, delivered: Delivered, manifest: Man
 
 def rendered(transcript: Transcript, rendering: Rendering) -> Transcript:
     """The transcript as it is to be shown: speakers under their names, words where they are wanted."""
-    names = rendering.speakers
-
-    def segment(s: Segment) -> Segment:
-        words = tuple(replace(w, speaker=names.get(w.speaker or "", w.speaker)) for w in s.words)
-        return replace(s, speaker=names.get(s.speaker or "", s.speaker), words=words if rendering.words else ())
-
-    if not names and rendering.words:
-        return transcript
     return replace(
         transcript,
-        segments=tuple(map(segment, transcript.segments)),
-        turns=tuple(replace(t, speaker=names.get(t.speaker, t.speaker)) for t in transcript.turns),
+        segments=tuple(shown(segment, rendering) for segment in transcript.segments),
+        turns=tuple(replace(t, speaker=rendering.speakers.get(t.speaker, t.speaker)) for t in transcript.turns),
+    )
+
+
+def shown(segment: Segment, rendering: Rendering) -> Segment:
+    """One segment as it is to be shown."""
+    names = rendering.speakers
+    words = tuple(replace(w, speaker=names.get(w.speaker or "", w.speaker)) for w in segment.words)
+    return replace(
+        segment, speaker=names.get(segment.speaker or "", segment.speaker), words=words if rendering.words else ()
     )

@@ -62,7 +62,7 @@ class Job:
     """One recording, the question about it, and the files to fill.
 
     name: what to call it to people. outputs: format and path; empty when it goes to stdout. root: where the manifest
-    lies. state: folder of the journal; None for no journal.
+    lies. state: folder of the journal; None for no journal. demanded: named by the user, not found in a folder.
     """
 
     media: Path
@@ -72,6 +72,7 @@ class Job:
     root: Path
     state: Path | None
     weight: Seconds = 0.0  # longest first: seconds of media, roughly
+    demanded: bool = True
 
     @property
     def input_name(self) -> str:

@@ -116,7 +116,9 @@ def jobs(inputs: Sequence[tuple[Input, Question]], where: Delivery) -> list[Job]
         top = where.folder or (where.output.parent if where.output is not None else source.root or source.path.parent)
         root = roots.setdefault(top, manifests.nearest(top))
         state = where.state or (None if where.stdout else (outputs[0][1].parent if outputs else None))
-        made.append(Job(source.path, source.name, question, outputs, root, state, _weight(source.path)))
+        made.append(
+            Job(source.path, source.name, question, outputs, root, state, _weight(source.path), source.explicit)
+        )
     taken = {os.path.realpath(job.media) for job in made}
     for job in made:
         for _, path in job.outputs:

@@ -1,0 +1,242 @@
+"""A whole batch: what was decided is done, written and recorded, one outcome a recording."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from speechcli import pipeline
+from speechcli.backends.base import SpeechDetector, Transcriber
+from speechcli.core.span import Seconds
+from speechcli.core.transcript import Transcript, Verdict
+from speechcli.errors import FAILED, OK, BusyError, DataError, NoAudioError, SpeechcliError
+from speechcli.formats import table
+from speechcli.jobs import deliver, run
+from speechcli.jobs import manifest as manifests
+from speechcli.jobs.job import Job, Rendering
+from speechcli.jobs.manifest import Manifest
+from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, decide
+from speechcli.jobs.recording import Ending, Recordings
+from speechcli.timeline.stitch import Answer, stitch
+
+Status: TypeAlias = Literal["done", "rendered", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one recording. code: its own exit code. paths: what was written."""
+
+    job: Job
+    status: Status
+    code: int = OK
+    error: SpeechcliError | None = None
+    duration: Seconds | None = None
+    verdict: Verdict | None = None
+    paths: tuple[Path, ...] = ()
+    left_out: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A recording was begun (`seconds` 0) or went on: seconds of it that are finished."""
+
+    job: Job
+    seconds: Seconds
+    duration: Seconds | None = None
+    resumed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What a batch runs on, opened."""
+
+    transcriber: Transcriber
+    detector: SpeechDetector
+    recordings: Recordings
+
+
+def carry_out(
+    decisions: Sequence[Decision],
+    rendering: Rendering,
+    roots: Mapping[Path, Manifest],
+    engines: Callable[[], Engines],
+    resume: bool = True,
+    skip_existing: bool = True,
+) -> Iterator[Outcome | Progress]:
+    """Does what was decided: refusals, skips and renderings first, then what needs a model.
+
+    engines: called once, when the first recording needs them.
+    """
+    todo: list[Job] = []
+    for decision in decisions:
+        match decision:
+            case Do(job):
+                todo.append(job)
+            case Refuse(job, error):
+                yield _failed(job, error)
+            case Skip(job, entry):
+                yield Outcome(job, "skipped", entry.exit_code, duration=entry.duration)
+            case Render():
+                yield _rendered(decision, rendering, roots)
+
+    def still_wanted(job: Job) -> bool:
+        # another process may have finished it between the plan and the lock
+        return not (skip_existing and isinstance(decide(job, manifests.load(job.root), rendering), Skip))
+
+    if todo:
+        yield from _transcribed(todo, rendering, roots, engines(), resume, still_wanted)
+
+
+def _transcribed(
+    jobs: Sequence[Job],
+    rendering: Rendering,
+    roots: Mapping[Path, Manifest],
+    engines: Engines,
+    resume: bool,
+    still_wanted: Callable[[Job], bool],
+) -> Iterator[Outcome | Progress]:
+    groups: dict[int, list[Sequence[Answer]]] = defaultdict(list)
+    for event in run.work(jobs, engines.transcriber, engines.detector, engines.recordings, resume, still_wanted):
+        match event:
+            case run.Began(job, duration, resumed):
+                yield Progress(job, 0.0, duration, resumed)
+            case run.Group(job, answers):
+                groups[id(job)].append(answers)
+                yield Progress(job, answers[0].window.own.end)
+            case run.Ended(job, ending, done):
+                transcript = finished(job, groups.pop(id(job), []), ending, engines.transcriber)
+                yield _written(transcript, job, rendering, roots[job.root], ending, done)
+            case run.Skipped(job):
+                yield Outcome(job, "skipped")
+            case run.Failed(job, error):
+                groups.pop(id(job), None)
+                yield _failed(job, error)
+
+
+def stream(
+    job: Job,
+    format_name: str,
+    rendering: Rendering,
+    engines: Engines,
+    resume: bool,
+    tell: Callable[[Outcome | Progress], None],
+) -> Iterator[str]:
+    """One recording as text, piece by piece: cue by cue where the format allows it, else when all is known.
+
+    The same bytes as a file would hold. tell: told of progress, and at the end of the outcome. Raises what a batch
+    would report.
+    """
+    groups: list[Sequence[Answer]] = []
+    endings: list[run.Ended] = []
+
+    def arriving() -> Iterator[Sequence[Answer]]:
+        for event in run.work([job], engines.transcriber, engines.detector, engines.recordings, resume):
+            match event:
+                case run.Began(_, duration, resumed):
+                    tell(Progress(job, 0.0, duration, resumed))
+                case run.Group(_, answers):
+                    groups.append(answers)
+                    tell(Progress(job, answers[0].window.own.end))
+                    yield answers
+                case run.Ended():
+                    endings.append(event)
+                case run.Failed(_, error):
+                    raise error
+
+    streams = table.named(format_name).streams
+    if streams:
+        shown = (deliver.shown(segment, rendering) for segment in stitch(arriving()))
+        yield from table.stream(format_name, shown, rendering.style)
+    else:
+        deque(arriving(), maxlen=0)
+    transcript = finished(job, groups, endings[0].ending, engines.transcriber)
+    if not streams:
+        whole = deliver.rendered(transcript, rendering)
+        if (lack := table.missing(format_name, whole)) is not None:
+            raise DataError(f"{job.name}: {lack}")
+        yield from table.pieces(format_name, whole, rendering.style)
+    endings[0].done()
+    tell(_outcome(job, "done", transcript))
+
+
+def finished(job: Job, groups: Sequence[Sequence[Answer]], ending: Ending, transcriber: Transcriber) -> Transcript:
+    """The transcript of a recording whose every window has been heard."""
+    transcript = pipeline.assemble(
+        Path(job.name).name,
+        ending.duration,
+        groups,
+        job.question.judged,
+        ending.complete,
+        ending.notes,
+        (transcriber.stage,),
+    )
+    return replace(transcript, recording=ending.facts)
+
+
+def _written(
+    transcript: Transcript, job: Job, rendering: Rendering, manifest: Manifest, ending: Ending, done: Callable[[], None]
+) -> Outcome:
+    try:
+        delivered = deliver.write(transcript, job, rendering, manifest)
+        deliver.record(transcript, job, delivered, manifest, ending)
+    except SpeechcliError as error:
+        return _failed(job, error)
+    done()
+    return _outcome(job, "done", transcript, delivered)
+
+
+def _outcome(job: Job, status: Status, transcript: Transcript, delivered: deliver.Delivered | None = None) -> Outcome:
+    error = delivered.error if delivered is not None else None
+    code = FAILED if transcript.verdict.status == "failed" else OK
+    return Outcome(
+        job,
+        status if error is None else "failed",
+        code if error is None else error.exit_code,
+        error,
+        transcript.duration,
+        transcript.verdict,
+        delivered.paths if delivered is not None else (),
+        delivered.left_out if delivered is not None else None,
+    )
+
+
+def _rendered(decision: Render, rendering: Rendering, roots: Mapping[Path, Manifest]) -> Outcome:
+    """Our json, written anew in other formats or another style."""
+    job, entry, manifest = decision.job, decision.entry, roots[decision.job.root]
+    try:
+        transcript = table.read(decision.document)
+        delivered = deliver.write(transcript, job, rendering, manifest)
+        outputs = {
+            name: made for name, made in entry.outputs.items() if manifest.output(manifest.root / name) is not None
+        }
+        manifest.add(replace(entry, outputs={**outputs, **delivered.outputs}, left_out=tuple(delivered.left_out)))
+    except SpeechcliError as error:
+        return _failed(job, error)
+    return _outcome(job, "rendered", transcript, delivered)
+
+
+def _failed(job: Job, error: SpeechcliError) -> Outcome:
+    if isinstance(error, NoAudioError) and not job.demanded:
+        return Outcome(job, "skipped", OK, error)
+    return Outcome(job, "failed", error.exit_code, error)
+
+
+def exit_code(outcomes: Sequence[Outcome], strict: bool = False) -> int:
+    """The batch's exit code: FAULTS.md section 5, and 1 for a warning when `strict`."""
+    codes = [_strict(o) if strict else o.code for o in outcomes]
+    if len(codes) == 1:
+        return codes[0]
+    if not any(codes):
+        return OK
+    busy = [o for o in outcomes if isinstance(o.error, BusyError)]
+    if len(busy) == sum(o.code != OK for o in outcomes) and not any(o.status == "done" for o in outcomes):
+        return BusyError.exit_code
+    return FAILED
+
+
+def _strict(outcome: Outcome) -> int:
+    warned = outcome.verdict is not None and outcome.verdict.status != "ok"
+    return outcome.code or (FAILED if warned else OK)

@@ -1,0 +1,204 @@
+"""What a batch looks like while it runs: a bar on a terminal, plain lines elsewhere, all on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from speechcli.cli.show import safe
+from speechcli.core.span import Seconds, Span
+from speechcli.core.transcript import Verdict
+from speechcli.jobs.batch import Outcome, Progress
+
+_HEARTBEAT: Seconds = 30.0  # between plain lines about one long recording
+
+
+class Screen(Protocol):
+    """Where a batch tells what happens."""
+
+    def tell(self, event: Outcome | Progress) -> None: ...
+    def say(self, line: str) -> None: ...
+
+
+@contextmanager
+def screen(n_jobs: int, expected: Seconds, quiet: bool, bar: bool | None) -> Iterator[Screen]:
+    """The screen for a batch. expected: seconds of media, roughly. bar: None for one on a terminal only."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if quiet or bar is False or (bar is None and (not console.is_terminal or console.is_dumb_terminal)):
+        yield _Lines(quiet)
+        return
+    with _bar(console) as progress:
+        yield _Bar(progress, n_jobs, expected)
+
+
+class _Tally:
+    """Seconds of media that are done, and how fast."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._taken_over = 0.0  # finished by an earlier run: not our speed
+        self._done: dict[int, Seconds] = {}
+
+    def take(self, event: Outcome | Progress) -> None:
+        if isinstance(event, Progress):
+            self._done[id(event.job)] = max(event.seconds, self._done.get(id(event.job), 0.0))
+        elif event.status == "done":
+            self._done[id(event.job)] = event.duration or 0.0
+
+    @property
+    def seconds(self) -> Seconds:
+        return sum(self._done.values())
+
+    @property
+    def speed(self) -> float:
+        """Times real time."""
+        return self.seconds / max(time.monotonic() - self._began, 1e-3)
+
+
+class _Lines:
+    """One line a recording, and now and then one about a long one."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._tally = _Tally()
+        self._last = time.monotonic()
+
+    def tell(self, event: Outcome | Progress) -> None:
+        self._tally.take(event)
+        if isinstance(event, Outcome):
+            for line in lines_of(event, self._quiet):
+                self.say(line)
+        elif not self._quiet and time.monotonic() - self._last > _HEARTBEAT:
+            self._last = time.monotonic()
+            self.say(f"{safe(event.job.name)}: {clock(event.seconds)} done, {self._tally.speed:.1f}x")
+
+    def say(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+class _Bar:
+    """One bar over the whole batch, lines about what is finished above it."""
+
+    def __init__(self, progress: Any, n_jobs: int, expected: Seconds) -> None:
+        self._progress = progress
+        self._tally = _Tally()
+        self._n_jobs = n_jobs
+        self._n_over = 0
+        self._rest = {"": expected}  # of jobs not begun, by their weight
+        self._lengths: dict[int, Seconds] = {}
+        self._weights: Seconds = expected
+        self._task = progress.add_task("", total=max(expected, 1.0), speed="", media="")
+
+    def tell(self, event: Outcome | Progress) -> None:
+        self._tally.take(event)
+        job = event.job
+        if isinstance(event, Progress) and id(job) not in self._lengths:
+            self._lengths[id(job)] = event.duration or job.weight
+            self._weights -= job.weight
+        if isinstance(event, Outcome):
+            self._n_over += 1
+            if event.duration is not None and id(job) in self._lengths:
+                self._lengths[id(job)] = event.duration
+            for line in lines_of(event, quiet=False):
+                self.say(line)
+        total = sum(self._lengths.values()) + max(self._weights, 0.0)
+        name = safe(job.name) if self._n_jobs == 1 else f"{self._n_over}/{self._n_jobs} {safe(job.name)}"
+        self._progress.update(
+            self._task,
+            description=name[-40:],
+            completed=min(self._tally.seconds, total),
+            total=max(total, 1.0),
+            media=f"{clock(self._tally.seconds)}/{clock(total)}",
+            speed=f"{self._tally.speed:.0f}x",
+        )
+
+    def say(self, line: str) -> None:
+        from rich.text import Text
+
+        self._progress.console.print(Text(line), soft_wrap=True)
+
+
+def _bar(console: Any) -> Any:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[media]}", markup=False),
+        TextColumn("{task.fields[speed]}", markup=False),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def lines_of(outcome: Outcome, quiet: bool) -> Iterator[str]:
+    """What is to be said about a finished recording."""
+    name = safe(outcome.job.name)
+    if outcome.error is not None:
+        word = "skipped" if outcome.status == "skipped" else "error"
+        if word == "error" or not quiet:
+            yield f"{word}: {name}: {safe(_without(str(outcome.error), outcome.job.name))}"
+        return
+    if quiet:
+        if outcome.verdict is not None and outcome.verdict.status != "ok":
+            yield f"warning: {name}: {told(outcome.verdict)}"
+        return
+    if outcome.status == "skipped":
+        yield f"{name}: already done"
+        return
+    written = ", ".join(safe(str(path)) for path in outcome.paths)
+    length = f" ({clock(outcome.duration)})" if outcome.duration is not None else ""
+    yield f"{name}{length} -> {written}" if written else f"{name}{length}"
+    if outcome.verdict is not None:
+        mark = {"ok": "", "warning": "warning: ", "failed": "failed: "}[outcome.verdict.status]
+        yield f"  {mark}{told(outcome.verdict)}"
+    if outcome.left_out:
+        yield "  left out: " + "; ".join(outcome.left_out.values())
+
+
+def told(verdict: Verdict) -> str:
+    """A verdict in one line."""
+    if verdict.coverage is None:
+        parts = ["no speech heard"] if verdict.speech == 0 else ["coverage unknown"]
+    else:
+        parts = [f"coverage {verdict.coverage:.0%} of {clock(verdict.speech or 0.0)} of speech"]
+    if verdict.gaps:
+        shown = ", ".join(map(_stretch, verdict.gaps[:3])) + (", ..." if len(verdict.gaps) > 3 else "")
+        parts.append(f"{_count(len(verdict.gaps), 'gap')} without text ({shown})")
+    if verdict.loops:
+        parts.append(f"{_count(verdict.loops, 'loop')} cut")
+    if verdict.dropped:
+        parts.append(f"{_count(len(verdict.dropped), 'invented stretch', 'es')} taken out")
+    if verdict.guessed:
+        parts.append(f"{_count(verdict.guessed, 'word')} timed by guess")
+    return "; ".join([", ".join(parts), *map(safe, verdict.notes)])
+
+
+def clock(seconds: Seconds) -> str:
+    """1:02:03, or 2:03 below an hour.
+
+    >>> clock(3723.4), clock(59.6)
+    ('1:02:03', '1:00')
+    """
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def _stretch(span: Span) -> str:
+    return f"{clock(span.start)}-{clock(span.end)}"
+
+
+def _count(n: int, noun: str, plural: str = "s") -> str:
+    return f"{n} {noun}{plural if n != 1 else ''}"
+
+
+def _without(message: str, name: str) -> str:
+    """The message without the name it begins with: the line has it already."""
+    return message.removeprefix(f"{name}: ").removeprefix(f"{name} ")

@@ -1,0 +1,115 @@
+"""The house holds: arrows go down only, engines stay in their rooms, the screen and the environment in the cli."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "speechcli"
+FLOORS = {
+    "errors": 1,
+    "core": 1,
+    "timeline": 2,
+    "media": 2,
+    "backends": 2,
+    "formats": 3,
+    "pipeline": 3,
+    "jobs": 4,
+    "api": 5,
+    "cli": 6,
+    "__main__": 7,
+    "__init__": 0,  # the version
+}
+ENGINES = {"torch", "transformers", "accelerate", "ctranslate2", "onnxruntime", "faster_whisper", "tokenizers", "ray"}
+ENGINE_FILES = {"backends/whisper.py", "backends/vad_silero.py", "backends/placement.py"}
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(tree: ast.AST, top_only: bool = False):
+    """Modules a file imports; `top_only` leaves out those inside functions and under TYPE_CHECKING."""
+    nodes = tree.body if top_only else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and (parts[1] in FLOORS) else "__init__"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_file_imports_from_its_own_room_or_from_floors_below(path):
+    tree = ast.parse(path.read_text())
+    here = name_of(path).split("/")[0].removesuffix(".py")
+    if here == "__init__":
+        return  # the package's own door to its public names
+
+    for module in imports(tree):
+        if module.split(".")[0] == "speechcli":
+            there = room_of(module)
+            assert there == here or FLOORS[there] < FLOORS[here], f"{here} imports {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_engines_are_imported_in_engine_files_only_and_those_by_nobody_at_their_top(path):
+    tree = ast.parse(path.read_text())
+    used = {module.split(".")[0] for module in imports(tree)} & ENGINES
+
+    assert not used or name_of(path) in ENGINE_FILES, f"{name_of(path)} imports {used}"
+    for module in imports(tree, top_only=True):
+        file = "/".join(module.split(".")[1:3]) + ".py"
+        assert file not in ENGINE_FILES, f"{name_of(path)} imports {module} at its top"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_the_screen_the_environment_and_signals_are_the_clis(path):
+    if name_of(path).startswith("cli/") or name_of(path) == "__main__.py":
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("print", "input", "exit"), f"{name_of(path)}:{node.lineno}"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            told = f"{node.value.id}.{node.attr}"
+            forbidden = {"os.environ", "os.getenv", "os.environb", "sys.stdout", "sys.stderr", "sys.exit", "sys.argv"}
+            assert told not in forbidden, f"{name_of(path)}:{node.lineno} {told}"
+            assert told != "signal.signal", f"{name_of(path)}:{node.lineno} {told}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_what_only_posix_has_is_not_imported_at_a_files_top(path):
+    tops = set(imports(ast.parse(path.read_text()), top_only=True))
+
+    assert not tops & {"fcntl", "resource", "termios", "pwd", "grp", "tty", "pty"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_gpl_code_is_imported_by_one_file_only(path):
+    used = {module.split(".")[0] for module in imports(ast.parse(path.read_text()))}
+
+    assert "pysrt" not in used or name_of(path) == "formats/srt.py"
+
+
+def test_nobody_runs_code_that_comes_with_a_model():
+    """No `trust_remote_code=True`, no pickle, no torch.load."""
+    for path in FILES:
+        text = path.read_text()
+        assert "trust_remote_code" not in text, name_of(path)
+        assert "pickle" not in text, name_of(path)
+        assert "torch.load" not in text, name_of(path)
+
+
+def test_importing_the_package_loads_nothing():
+    code = "import sys, speechcli; print([m for m in sys.modules if m.partition('.')[0] in ('numpy', 'typer', 'rich')])"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

@@ -40,7 +40,8 @@ def settle(code: int) -> int:
     except BrokenPipeError:
         code = BROKEN_PIPE
     except OSError as error:
-        tell(f"speechcli: error: cannot write to stdout ({error.strerror}); is the disk full, or stdout closed?")
+        if code != CANNOT_WRITE:  # else it has been said
+            tell(f"speechcli: error: cannot write to stdout ({error.strerror}); is the disk full, or stdout closed?")
         code = CANNOT_WRITE
     if code in (BROKEN_PIPE, CANNOT_WRITE):
         with suppress(OSError):  # the interpreter will try once more, and must not complain

@@ -1,0 +1,221 @@
+"""Our JSON: everything a transcript holds, in a strict superset of whisperX's.
+
+Times are seconds with three decimals and never absent; what is not known has no key, or is null where a script would
+miss the key. `transcript.schema.json` beside this file describes it. Other tools' JSON is read by `foreign`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from typing import Any, Final
+
+from speechcli.core.span import Seconds, Span, tidy
+from speechcli.core.transcript import Dropped, Placed, Segment, Stage, Transcript, Turn, Verdict, Word
+from speechcli.errors import DataError
+from speechcli.formats import foreign
+from speechcli.formats.words import Row, name, number, restored, with_words
+
+SCHEMA: Final = "speechcli/1"
+_BYTES = "_bytes"  # after a key: its value in base64, because it was no UTF-8
+_HALF = re.compile("[\ud800-\udfff]")
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # not what os.fsdecode makes of a byte
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def document(transcript: Transcript) -> Iterator[str]:
+    """One segment, word or turn a line."""
+    yield f'{{\n"schema": {_encode(SCHEMA)},\n"text": {_encode(_valid(transcript.text))},\n'
+    yield f'"language": {_encode(transcript.language)},\n"duration": {_encode(tidy(transcript.duration))},\n'
+    segments = [_segment(i, segment) for i, segment in enumerate(transcript.segments)]
+    yield from _list("segments", segments)
+    yield from _list("word_segments", [word for segment in segments for word in segment.get("words", ())])
+    yield from _list("turns", [{**_span(turn), "speaker": _valid(turn.speaker)} for turn in transcript.turns])
+    yield f'"quality": {_encode(_quality(transcript.verdict))},\n'
+    yield f'"provenance": {_encode(_provenance(transcript))}\n}}\n'
+
+
+def read(text: str, source: str) -> Transcript:
+    """The transcript of any JSON we know. Raises DataError with the line, or the place, that is wrong."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{source}, line {error.lineno}: no JSON ({error.msg})", "was it cut short?") from error
+    except (RecursionError, ValueError) as error:  # nested too deep, a number of thousands of digits
+        raise DataError(f"{source} is no transcript: {error}") from error
+    schema = data.get("schema") if isinstance(data, dict) else None
+    try:
+        if schema == SCHEMA:
+            return _transcript(data)
+        if isinstance(schema, str) and schema.startswith("speechcli/"):
+            raise DataError(f"{source} is of a newer speechcli ({schema}, this one reads {SCHEMA})", "update speechcli")
+        return foreign.transcript(data, source)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise DataError(f"{source} is not the transcript it seems to be: {what[:200]}") from error
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what `document` writes."""
+    loaded: dict[str, Any] = json.loads(
+        resources.files("speechcli.formats").joinpath("transcript.schema.json").read_text("utf-8")
+    )
+    return loaded
+
+
+def _list(key: str, rows: list[dict[str, Any]]) -> Iterator[str]:
+    if not rows:
+        yield f'"{key}": [],\n'
+        return
+    yield f'"{key}": [\n'
+    for row in rows[:-1]:
+        yield f"{_encode(row)},\n"
+    yield f"{_encode(rows[-1])}\n],\n"
+
+
+def _segment(number: int, segment: Segment) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": number, **_span(segment), "text": _valid(segment.text)}
+    if segment.speaker is not None:
+        row["speaker"] = _valid(segment.speaker)
+    if segment.language is not None:
+        row["language"] = segment.language
+    if segment.avg_logprob is not None:
+        row["avg_logprob"] = segment.avg_logprob
+    if segment.words:
+        texts = [_valid(word.text) for word in segment.words]
+        guessed: Sequence[str | None] = restored(row["text"], [text.strip() for text in texts]) or [None] * len(texts)
+        row["words"] = [
+            _word(word, text, text != guess) for word, text, guess in zip(segment.words, texts, guessed, strict=True)
+        ]
+    return row
+
+
+def _word(word: Word, text: str, odd: bool) -> dict[str, Any]:
+    """odd: its blanks cannot be told from the text of the segment, and are written out."""
+    row: dict[str, Any] = {"word": text.strip(), **_span(word)}
+    if word.confidence is not None:
+        row["score"] = word.confidence
+    if word.speaker is not None:
+        row["speaker"] = _valid(word.speaker)
+    if word.placed == "interpolated":
+        row["interpolated"] = True
+    elif word.placed != "model":
+        row["placed"] = word.placed
+    if odd:
+        row["text"] = text
+    return row
+
+
+def _quality(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "status": verdict.status,
+        "coverage": verdict.coverage,
+        "speech_seconds": verdict.speech,
+        "gaps": [_span(gap) for gap in verdict.gaps],
+        "loops": verdict.loops,
+        "guessed_words": verdict.guessed,
+        "complete": verdict.complete,
+        "notes": [_valid(note) for note in verdict.notes],
+        "dropped": [{**_span(d), "text": _valid(d.text), "reason": _valid(d.reason)} for d in verdict.dropped],
+    }
+
+
+def _provenance(transcript: Transcript) -> dict[str, Any]:
+    return {
+        **_named("source", transcript.source),
+        "recording": {k: v for key, value in transcript.recording for k, v in _named(key, value).items()},
+        "made_by": [
+            {
+                "stage": stage.stage,
+                "engine": stage.engine,
+                "model": _valid(stage.model),
+                "revision": stage.revision,
+                "settings": {key: _valid(value) for key, value in stage.settings},
+            }
+            for stage in transcript.made_by
+        ],
+    }
+
+
+def _span(span: Span) -> dict[str, Any]:
+    return {"start": tidy(span.start), "end": tidy(span.end)}
+
+
+def _valid(text: str) -> str:
+    """Text that is UTF-8: half a surrogate pair becomes U+FFFD."""
+    return text if text.isascii() else _HALF.sub("\ufffd", text)
+
+
+def _named(key: str, value: str) -> dict[str, str]:
+    """A name of the file system: what is no UTF-8 in it is kept beside it as bytes (os.fsencode)."""
+    if value == (valid := _valid(value)):
+        return {key: value}
+    raw = value.encode("utf-8", "surrogateescape") if not _NO_BYTE.search(value) else valid.encode()
+    return {key: valid, key + _BYTES: base64.b64encode(raw).decode("ascii")}
+
+
+def _transcript(data: Mapping[str, Any]) -> Transcript:
+    quality, provenance = data["quality"], data["provenance"]
+    return Transcript(
+        source=_names({k: v for k, v in provenance.items() if k.startswith("source")})["source"],
+        duration=float(data["duration"]),
+        segments=tuple(map(_segment_of, data["segments"])),
+        turns=tuple(Turn(*_times(r), str(r["speaker"])) for r in data["turns"]),
+        language=name(data["language"]),
+        verdict=Verdict(
+            coverage=number(quality["coverage"]),
+            speech=number(quality["speech_seconds"]),
+            gaps=tuple(Span(*_times(r)) for r in quality["gaps"]),
+            loops=int(quality["loops"]),
+            guessed=int(quality["guessed_words"]),
+            complete=bool(quality["complete"]),
+            notes=tuple(map(str, quality["notes"])),
+            dropped=tuple(Dropped(*_times(r), str(r["text"]), str(r["reason"])) for r in quality["dropped"]),
+        ),
+        made_by=tuple(
+            Stage(r["stage"], r["engine"], r["model"], r["revision"], tuple(r["settings"].items()))
+            for r in provenance["made_by"]
+        ),
+        recording=tuple(_names(provenance["recording"]).items()),
+    )
+
+
+def _segment_of(row: Mapping[str, Any]) -> Segment:
+    segment = Segment(
+        *_times(row),
+        str(row["text"]),
+        speaker=name(row.get("speaker")),
+        language=name(row.get("language")),
+        avg_logprob=number(row.get("avg_logprob")),
+    )
+    return with_words(segment, [_row(word) for word in row["words"]]) if row.get("words") else segment
+
+
+def _row(word: Mapping[str, Any]) -> Row:
+    start, end = _times(word)
+    placed: Placed = "aligner" if word.get("placed") == "aligner" else "model"
+    return Row(
+        bare=str(word["word"]),
+        start=start,
+        end=end,
+        confidence=number(word.get("score")),
+        speaker=name(word.get("speaker")),
+        placed="interpolated" if word.get("interpolated") else placed,
+        text=name(word.get("text")),
+    )
+
+
+def _times(row: Mapping[str, Any]) -> tuple[Seconds, Seconds]:
+    return float(row["start"]), float(row["end"])
+
+
+def _names(row: Mapping[str, str]) -> dict[str, str]:
+    """Names as they were, those that are no UTF-8 from their bytes."""
+    return {
+        key: base64.b64decode(row[key + _BYTES]).decode("utf-8", "surrogateescape") if key + _BYTES in row else value
+        for key, value in row.items()
+        if not (key.endswith(_BYTES) and key.removesuffix(_BYTES) in row)
+    }

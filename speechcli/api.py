@@ -1,9 +1,9 @@
 """The Python API: what the commands do, without the screen.
 
-    import speechcli
-    transcript = speechcli.transcribe("talk.mp3")
-    print(transcript.text)
-    speechcli.save(transcript, "talk.srt")
+import speechcli
+transcript = speechcli.transcribe("talk.mp3")
+print(transcript.text)
+speechcli.save(transcript, "talk.srt")
 """
 
 from __future__ import annotations
@@ -111,14 +111,20 @@ def save(transcript: Transcript, path: str | Path, format: str | None = None, st
 def question_of(options: Options, resolved: registry.Resolved) -> Question:
     """What determines the answer, of these options. Raises UsageError."""
     given = options.language
-    languages = (given,) if isinstance(given, str) else tuple(given or ())
+    names = (given,) if isinstance(given, str) else tuple(given or ())
+    codes = {name: code_of(name) for name in names}
+    if unknown := [name for name, code in codes.items() if code is None]:
+        raise UsageError(f"language {unknown[0]!r}: no such language", "a code (de) or an English name")
     return Question(
         model=resolved.name,
         revision=resolved.revision,
         dtype=options.dtype,
         settings=tuple(sorted(options.settings.items())),
         hints=Hints(
-            tuple(code_of(language) for language in languages), tuple(options.hotwords), options.context, options.task
+            tuple(code for code in codes.values() if code is not None),
+            tuple(options.hotwords),
+            options.context,
+            options.task,
         ),
         rules=options.rules,
         track=options.track,
@@ -141,7 +147,7 @@ def _transcribed(paths: Sequence[Path], options: Options) -> list[Transcript]:
     resolved = registry.resolve(wanted)
     question = question_of(options, resolved)
     transcriber = registry.open_transcriber(resolved)
-    jobs = [Job(path, path.name, question, (), path.parent, None) for path in paths]
+    jobs = [Job(path, path.name, path.name, question, (), path.parent, None) for path in paths]
     place = {id(job): i for i, job in enumerate(jobs)}
     groups: list[list[Sequence[Answer]]] = [[] for _ in jobs]
     done: dict[int, Transcript] = {}

@@ -96,6 +96,7 @@ class Interrupted(SpeechcliError):
     def __init__(self, message: str, signum: int) -> None:
         super().__init__(message)
         self.args = (message, signum)
+        self.signum = signum
         self.exit_code = 128 + signum
 
 

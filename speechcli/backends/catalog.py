@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
 
 from speechcli.core.languages import WHISPER, WHISPER_V3
 from speechcli.core.span import Seconds
@@ -129,3 +131,13 @@ def names() -> tuple[str, ...]:
 def _by_name() -> dict[str, Model]:
     short = {model.name.removeprefix("whisper-"): model for model in MODELS}
     return short | {name: model for model in MODELS for name in (model.name, *model.aliases)}
+
+
+def present(model: Model, folder: Path | None = None) -> bool:
+    """Whether its weights are on this machine. folder: where downloads lie, the hub's own cache by default."""
+    if model.package:
+        return find_spec(model.package) is not None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(model.repo, "model.bin", cache_dir=folder, revision=model.revision)
+    return isinstance(found, str)

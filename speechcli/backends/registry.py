@@ -90,8 +90,33 @@ def open_transcriber(resolved: Resolved) -> Transcriber:
     return _open_whisper(resolved, resolved.folder)
 
 
-def open_detector() -> SpeechDetector:
-    """The speech detector that comes with the install."""
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What is known of a model without loading it."""
+
+    longest: float  # seconds
+    batch: int
+    lanes: int
+    size_mb: float
+
+
+def outline(wanted: Wanted) -> Outline:
+    """For a plan. Raises UsageError, UnavailableError."""
+    from speechcli.backends import placement
+    from speechcli.backends.whisper import LONGEST, Settings
+
+    known = catalog.find(canonical(wanted.model))
+    settings = parse_settings(Settings, wanted.settings)
+    place = placement.for_ctranslate2(wanted.device, wanted.dtype)
+    return Outline(LONGEST, wanted.batch_size or settings.batch_size, place.lanes, known.size_mb if known else 0.0)
+
+
+def open_detector(listening: bool = True) -> SpeechDetector:
+    """The speech detector that comes with the install, or one that takes everything for speech."""
+    if not listening:
+        from speechcli.backends.vad_none import Everything
+
+        return Everything()
     from speechcli.backends.vad_silero import Silero
 
     return Silero()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -65,7 +65,7 @@ def carry_out(
     engines: Callable[[], Engines],
     resume: bool = True,
     skip_existing: bool = True,
-) -> Iterator[Outcome | Progress]:
+) -> Generator[Outcome | Progress, None, None]:
     """Does what was decided: refusals, skips and renderings first, then what needs a model.
 
     engines: called once, when the first recording needs them.
@@ -123,7 +123,7 @@ def stream(
     engines: Engines,
     resume: bool,
     tell: Callable[[Outcome | Progress], None],
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     """One recording as text, piece by piece: cue by cue where the format allows it, else when all is known.
 
     The same bytes as a file would hold. tell: told of progress, and at the end of the outcome. Raises what a batch

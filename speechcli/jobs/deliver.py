@@ -54,7 +54,7 @@ def record(transcript: Transcript, job: Job, delivered: Delivered, manifest: Man
     status = transcript.verdict.status
     manifest.add(
         Entry(
-            input=job.input_name,
+            input=job.entry,
             size=ending.size,
             mtime_ns=ending.mtime_ns,
             fingerprint=ending.fingerprint,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -61,23 +60,20 @@ class Rendering:
 class Job:
     """One recording, the question about it, and the files to fill.
 
-    name: what to call it to people. outputs: format and path; empty when it goes to stdout. root: where the manifest
-    lies. state: folder of the journal; None for no journal. demanded: named by the user, not found in a folder.
+    name: what to call it to people. entry: its name in the manifest. outputs: format and path; empty when it goes to
+    stdout. root: where the manifest lies. state: folder of the journal; None for no journal. demanded: named by the
+    user, not found in a folder.
     """
 
     media: Path
     name: str
+    entry: str
     question: Question
     outputs: tuple[tuple[str, Path], ...]
     root: Path
     state: Path | None
     weight: Seconds = 0.0  # longest first: seconds of media, roughly
     demanded: bool = True
-
-    @property
-    def input_name(self) -> str:
-        """The recording's name in the manifest: relative to its root, slashes forward."""
-        return os.path.relpath(self.media, self.root).replace(os.sep, "/")
 
     @property
     def journal(self) -> Path | None:

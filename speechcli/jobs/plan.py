@@ -69,6 +69,19 @@ Decision: TypeAlias = Do | Skip | Render | Refuse
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """A recording and the question about it.
+
+    lasting: False for what was spooled or fetched and will be gone. output: name that a list gave for its outputs.
+    """
+
+    source: Input
+    question: Question
+    lasting: bool = True
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """Where answers go. output: one file; folder: a tree; neither: beside the inputs. stdout: nowhere on disk."""
 
@@ -103,21 +116,32 @@ def delivery(
     return Delivery(tuple(formats), folder=path, state=state)
 
 
-def jobs(inputs: Sequence[tuple[Input, Question]], where: Delivery) -> list[Job]:
-    """A job for each input, longest recordings first. Raises UsageError when an output would be an input."""
-    homes = [_home(source, where) for source, _ in inputs]
-    stems = [home / _clean(source.path.stem) for (source, _), home in zip(inputs, homes, strict=True)]
+def jobs(wishes: Sequence[Wish], where: Delivery) -> list[Job]:
+    """A job for each wish, longest recordings first. Raises UsageError when an output would be an input."""
+    stems = [_stem(wish, where) for wish in wishes]
     twins = Counter(map(_same_name, stems))
     roots: dict[Path, Path] = {}
     made = []
-    for (source, question), home, stem in zip(inputs, homes, stems, strict=True):
-        name = stem.name if twins[_same_name(stem)] == 1 else _clean(source.path.name)
-        outputs = () if where.stdout else tuple((f, _file(where, home, name, f)) for f in where.formats)
-        top = where.folder or (where.output.parent if where.output is not None else source.root or source.path.parent)
-        root = roots.setdefault(top, manifests.nearest(top))
-        state = where.state or (None if where.stdout else (outputs[0][1].parent if outputs else None))
+    for wish, stem in zip(wishes, stems, strict=True):
+        source = wish.source
+        name = stem.name if twins[_same_name(stem)] == 1 else _clean(Path(source.name).name)
+        outputs = () if where.stdout else tuple((f, _file(where, stem.parent, name, f)) for f in where.formats)
+        top = where.folder or (where.output.parent if where.output is not None else source.root or stem.parent)
+        root = roots[top] if top in roots else roots.setdefault(top, manifests.nearest(top))
+        state = where.state or (outputs[0][1].parent if outputs else None)
+        entry = os.path.relpath(source.path, root).replace(os.sep, "/") if wish.lasting else source.name
         made.append(
-            Job(source.path, source.name, question, outputs, root, state, _weight(source.path), source.explicit)
+            Job(
+                source.path,
+                source.name,
+                entry,
+                wish.question,
+                outputs,
+                root,
+                state,
+                _weight(source.path),
+                source.explicit,
+            )
         )
     taken = {os.path.realpath(job.media) for job in made}
     for job in made:
@@ -135,7 +159,7 @@ def decide(
     if foreign and not overwrite:
         problem = "is a folder" if foreign[0].is_dir() else "exists and is not what speechcli wrote there"
         return Refuse(job, OutputError(f"{foreign[0]} {problem}", "--overwrite replaces it, --output-dir spares it"))
-    entry = manifest.entries.get(job.input_name)
+    entry = manifest.entries.get(job.entry)
     if entry is None or overwrite or not skip_existing:
         return Do(job, "--overwrite" if overwrite else "new" if entry is None else "--no-skip-existing")
     try:
@@ -185,15 +209,21 @@ def _same_recording(path: Path, entry: Entry) -> bool:
     return stat.st_mtime_ns == entry.mtime_ns or files.fingerprint(path) == entry.fingerprint
 
 
-def _home(source: Input, where: Delivery) -> Path:
-    """The folder for an input's outputs."""
+def _stem(wish: Wish, where: Delivery) -> Path:
+    """Folder and name of an input's outputs, without suffix."""
+    source = wish.source
+    if wish.output is not None:
+        known = table.by_suffix(Path(wish.output))
+        text = wish.output if known is None else wish.output[: -len(known.suffix)]
+        return (where.folder or Path()) / text
+    stem = _clean(Path(source.name).stem)
     if where.output is not None:
-        return where.output.parent
+        return where.output.parent / stem
     if where.folder is None:
-        return source.path.parent
+        return (source.path.parent if wish.lasting else Path()) / stem
     if source.root is None:
-        return where.folder
-    return where.folder / Path(os.path.relpath(source.path.parent, source.root))
+        return where.folder / stem
+    return where.folder / os.path.relpath(source.path.parent, source.root) / stem
 
 
 def _file(where: Delivery, home: Path, name: str, format_name: str) -> Path:

@@ -12,7 +12,9 @@ from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds
 from speechcli.jobs.job import Job
 from speechcli.media import files
-from speechcli.media.ffmpeg import Decoding, Facts, decode, probe
+from speechcli.media.decode import Decoding, Take, decode
+from speechcli.media.ffmpeg import version
+from speechcli.media.probe import Facts, probe
 
 BLOCK = 512 * 256  # samples: 8 s at 16 kHz, a multiple of the speech detector's frame
 
@@ -37,13 +39,13 @@ class Ending:
 class Recording:
     """An opened recording; its blocks can be read once."""
 
-    def __init__(self, path: Path, fingerprint: str, facts: Facts, decoding: Decoding, track: int) -> None:
+    def __init__(self, path: Path, fingerprint: str, facts: Facts, decoding: Decoding, ffmpeg: Path) -> None:
         self.fingerprint = fingerprint
         self.duration = facts.duration
         self._stat = os.stat(path)
         self._facts = facts
         self._decoding = decoding
-        self._track = track
+        self._ffmpeg = ffmpeg
 
     def blocks(self) -> Iterator[Audio]:
         """Its sound, block by block. Raises MediaError."""
@@ -52,14 +54,16 @@ class Recording:
     def ending(self) -> Ending:
         """To be asked after the last block."""
         report = self._decoding.report()
-        track = self._facts.tracks[self._track]
+        number = self._decoding.track
+        track = self._facts.tracks[number]
         facts = {
             "fingerprint": self.fingerprint,
             "container": self._facts.container,
             "codec": track.codec,
             "rate": str(track.rate),
             "channels": str(track.channels),
-            "track": str(self._track),
+            "track": str(number),
+            "ffmpeg": version(self._ffmpeg) or "",
         }
         return Ending(
             duration=report.duration,
@@ -75,7 +79,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Recordings:
-    """How recordings are opened. ffmpeg: the program. longest: refuse to decode more than this."""
+    """How recordings are opened. rate: Hz the model listens at. longest: refuse to decode more than this."""
 
     ffmpeg: Path
     rate: int
@@ -85,16 +89,9 @@ class Recordings:
     def open(self, job: Job) -> Iterator[Recording]:
         """The job's recording; its decoder is gone when the context is left. Raises MediaError, NoInputError."""
         question = job.question
+        name = Path(job.name).name
+        facts = probe(job.media, self.ffmpeg, name)
         fingerprint = files.fingerprint(job.media)
-        facts = probe(job.media, self.ffmpeg)
-        with decode(
-            job.media,
-            facts,
-            ffmpeg=self.ffmpeg,
-            track=question.track,
-            channel=question.channel,
-            rate=self.rate,
-            block=BLOCK,
-            longest=self.longest,
-        ) as decoding:
-            yield Recording(job.media, fingerprint, facts, decoding, question.track)
+        take = Take(self.rate, question.track, question.channel, BLOCK, self.longest)
+        with decode(job.media, facts, self.ffmpeg, take) as decoding:
+            yield Recording(job.media, fingerprint, facts, decoding, self.ffmpeg)

@@ -18,7 +18,7 @@ class Rules:
     """
 
     longest: Seconds = 30.0
-    gap: Seconds = 2.0
+    gap: Seconds = 4.0
     pad: Seconds = 0.4
     context: Seconds = 1.5
     reach: Seconds = 0.0

@@ -69,10 +69,10 @@ def test_plan_cuts_in_the_pause_and_keeps_its_silence_out():
 
 
 def test_plan_splits_at_a_long_silence():
-    windows = planned(frames((5, 1), (4, 0), (5, 1)))
+    windows = planned(frames((5, 1), (6, 0), (5, 1)))
 
     assert [round(w.heard.duration) for w in windows] == [5, 5]
-    assert windows[1].heard.start > 8
+    assert windows[1].heard.start > 10
 
 
 def test_plan_cuts_inside_endless_speech_at_its_weakest_moment_with_context_on_both_sides():

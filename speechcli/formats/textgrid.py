@@ -141,7 +141,7 @@ def _tiers(text: str, source: str) -> tuple[list[_Tier], Seconds]:
     """The tiers of the file, and where it ends."""
     tokens = _tokens(text)
     try:
-        if (_text(tokens), _text(tokens)) != ("ooTextFile", "TextGrid"):
+        if (_text(tokens).removesuffix(" short"), _text(tokens)) != ("ooTextFile", "TextGrid"):
             raise DataError(f"{source} is no TextGrid in text form", "save it in Praat as a text file")
         _number(tokens)
         end = tidy(max(_number(tokens), 0.0))

@@ -14,8 +14,8 @@ from speechcli.formats.rows import few, transcript_of
 from speechcli.timeline.cues import Cue, Style
 from speechcli.timeline.text import clean
 
-_TIME = r"((?:\d{2,}:)?[0-5]\d:[0-5]\d\.\d{3})"
-_TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
+_TIME = r"((?:\d{1,6}:)?[0-5]\d:[0-5]\d\.\d{3})(?!\d)"
+_TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}.*")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?(?:[ \t\n]+([^>]*))?>", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*(?:>|$)")
 

@@ -63,7 +63,7 @@ def with_words(segment: Segment, rows: Sequence[Row]) -> Segment:
         Word(start, end, row.text if row.text is not None else text, row.confidence, row.speaker, placed)
         for row, text, (start, end, placed) in zip(rows, texts, _timed(rows, segment), strict=True)
     )
-    return replace(segment, words=words, text=joined(words)) if joined(words) else segment
+    return replace(segment, words=words, text=joined(words))
 
 
 def number(value: object) -> float | None:

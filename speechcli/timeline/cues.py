@@ -83,7 +83,7 @@ class _Draft(NamedTuple):
     lines: tuple[str, ...]
     speaker: str | None
     words: tuple[Word, ...]
-    spoken: bool  # False: timed by somebody's hand, or by a model that knows no words
+    authored: bool  # timed as a whole, by somebody's hand or by a model that knows no words
 
 
 def cues(
@@ -196,7 +196,7 @@ def _drafts(unit: list[Segment], style: Style) -> Iterator[_Draft]:
         lines = _as_it_is(unit, limits)
         if lines:
             end = to_ms(unit[-1].end)
-            yield _Draft(to_ms(unit[0].start), 0, end, lines, speaker, unit[0].words, spoken)
+            yield _Draft(to_ms(unit[0].start), 0, end, lines, speaker, unit[0].words, not spoken)
             return
     row = atoms(unit, room)
     cost = costs(row)
@@ -204,7 +204,7 @@ def _drafts(unit: list[Segment], style: Style) -> Iterator[_Draft]:
         part = row[first:stop]
         if lines := wrapped(part, cost[first:stop], limits):
             words = tuple(w for atom in part for w in atom.words) if spoken or style.highlight_words else ()
-            yield _Draft(to_ms(part[0].start), 0, to_ms(part[-1].end), lines, speaker, words, spoken)
+            yield _Draft(to_ms(part[0].start), 0, to_ms(part[-1].end), lines, speaker, words, False)
 
 
 def _as_it_is(unit: list[Segment], limits: Limits) -> tuple[str, ...]:
@@ -224,7 +224,7 @@ def _as_it_is(unit: list[Segment], limits: Limits) -> tuple[str, ...]:
     lines = tuple(line for raw in segment.text.split("\n") if (line := clean(raw)))
     widths = [width(line) for line in lines]
     fits = (
-        len(lines) <= limits.lines
+        0 < len(lines) <= limits.lines
         and widths[0] <= limits.first
         and max(widths) <= limits.width
         and (limits.words >= limits.width or max(len(line.split()) for line in lines) <= limits.words)
@@ -243,7 +243,7 @@ def _end(draft: _Draft, at: int, following: int, style: Style) -> int:
     longest = min(at + want, at + to_ms(style.max_duration))
     if end < longest:
         return max(end, min(longest, following - gap))
-    if draft.spoken and following - end < gap and following - gap >= at + want:
+    if not draft.authored and following - end < gap and following - gap >= at + want:
         return following - gap
     return end
 

@@ -10,7 +10,7 @@ _BLANKS = re.compile(r"[^\S\u00a0\u2007\u202f\u3000]+")  # but no-break and ideo
 _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 _SENTENCE = re.compile(r"[.!?…。！？｡؟۔।։][\"'”’»」』）)\]]*$")
 _CLAUSE = re.compile(r"(?:[,;:，、；：،؛–—]|(?:^|\s)-)[\"'”’»」』）)\]]*$")
-_ABBREVIATION = re.compile(r"(?:^|[\s(\"“])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|cf|No|Nr|bzw|z\.B)\.$")
+_ABBREVIATION = re.compile(r"(?:^|[\s(\"“])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|cf|Nr|bzw|z\.B)\.$")
 # Kinsoku: what a line may not begin or end with (JIS X 4051; UAX #14 classes CL, EX, NS and OP).
 _NOT_FIRST = frozenset(
     "、。，．・：；？！゛゜ヽヾゝゞ々ー）］｝〕〉》」』】’”…‥％‰ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ｡､･,.!?:;)]}%\u3000\u00a0\u2007\u202f"

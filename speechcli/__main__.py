@@ -47,7 +47,7 @@ def _run(args: list[str]) -> int:
         if (ctx := getattr(error, "ctx", None)) is not None:
             hint = f"see {ctx.command_path} --help"
         if message := error.format_message():  # without one, the help has been shown
-            return _failed(message.rstrip("."), hint, error.exit_code)
+            return _failed(message.replace("Value error, ", "").rstrip("."), hint, error.exit_code)  # pydantic's
         return USAGE
     except SystemExit as error:
         # Typer ends a broken pipe by `sys.exit(1)`

@@ -23,7 +23,7 @@ FLOORS = {
     "__init__": 0,  # the version
 }
 ENGINES = {"torch", "transformers", "accelerate", "ctranslate2", "onnxruntime", "faster_whisper", "tokenizers", "ray"}
-ENGINE_FILES = {"backends/whisper.py", "backends/vad_silero.py", "backends/placement.py"}
+ENGINE_FILES = {"backends/whisper.py", "backends/vad_silero.py", "backends/placement.py", "backends/devices.py"}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from inspect import cleandoc
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -23,7 +24,11 @@ COMMANDS = {
 }
 """Name and one line of help. The command NAME is the function NAME of speechcli/cli/NAME.py."""
 
+CONFIGURABLE = ("transcribe", "convert", "models")  # what takes defaults from configuration files
+
 COMPLETE_VARIABLE = "_SPEECHCLI_COMPLETE"  # what the completion scripts set
+
+_SCREEN = "Screen"  # the panel of options about what is shown
 
 _ASK_FOR_INPUT = ("transcribe", "convert")  # without any argument these show their help
 
@@ -51,48 +56,65 @@ def normal(token: str) -> str:
 _CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "token_normalize_func": normal}
 
 
-class Command(TyperCommand):
+class _Quick:
+    """What commands and their table have in common: completion that does not wait, and a plain help page."""
+
+    def get_params(self, ctx: Context) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""  # not "<bool>": flags take no value
+            if ctx.resilient_parsing:  # a shell completes: to judge values would cost as much as all else
+                param.process_value = lambda ctx, value: value
+        return params
+
+    def shell_complete(self, ctx: Context, incomplete: str) -> list[Any]:
+        items: list[Any] = super().shell_complete(ctx, incomplete)  # type: ignore[misc]
+        for item in items:
+            item.help = None  # Typer would render it by rich, three times the cost of all else
+        return items
+
+
+class Command(_Quick, TyperCommand):
     """A command that refuses values of flags."""
 
+    def get_params(self, ctx: Context) -> list[Any]:
+        params = super().get_params(ctx)
+        params[-1].rich_help_panel = _SCREEN  # --help
+        return params
+
+    def format_help(self, ctx: Context, formatter: Any) -> None:
+        for param in self.get_params(ctx):
+            _set_for_print(param, ctx)
+        super().format_help(ctx, formatter)
+
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        if ctx.resilient_parsing:
-            _judge_nothing(self, ctx)
-        else:
+        if not ctx.resilient_parsing:
             self._refuse_values_of_flags(args)
         return super().parse_args(ctx, args)
 
-    def shell_complete(self, ctx: Context, incomplete: str) -> list[Any]:
-        return _bare(super().shell_complete(ctx, incomplete))
-
     def _refuse_values_of_flags(self, args: list[str]) -> None:
         """Older tools want `--vad_filter True`; here it would make True an input."""
-        flags = {opt for param in self.params if getattr(param, "is_flag", False) for opt in param.opts}
-        for arg, following in zip(args, [*args[1:], ""], strict=True):
+        flags = {opt: param for param in self.params if getattr(param, "is_flag", False) for opt in param.opts}
+        for arg, following in zip(args, [*args[1:], ""], strict=False):
             if arg == "--":
                 return
             option = "--" + normal(arg[2:]) if arg.startswith("--") else arg
             if option in flags and following.lower() in ("true", "false") and not os.path.lexists(following):
-                raise UsageError(f"{arg} {following}: flags take no value", f"use {option} or --no-{option[2:]}")
+                ways = (max(flags[option].opts, key=len), *flags[option].secondary_opts)
+                raise UsageError(f"{arg} {following}: flags take no value", f"use {' / '.join(ways)}")
 
 
-class Commands(TyperGroup):
+class Commands(_Quick, TyperGroup):
     """The table of commands: help and completion of their names load none of them."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = {name: TyperCommand(name, help=line) for name, line in COMMANDS.items()}
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        if ctx.resilient_parsing:
-            _judge_nothing(self, ctx)
-        return super().parse_args(ctx, args)
-
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, described, rest = super().resolve_command(ctx, args)
         return name, None if described is None else loaded(str(described.name)), rest
-
-    def shell_complete(self, ctx: Context, incomplete: str) -> list[Any]:
-        return _bare(super().shell_complete(ctx, incomplete))
 
     def main(self, *args: Any, **settings: Any) -> Any:
         if COMPLETE_VARIABLE in os.environ:
@@ -106,21 +128,33 @@ def loaded(name: str) -> Any:
     """The command itself; imports its module."""
     module = import_module(f"speechcli.cli.{name}")
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    alone.command(name, cls=Command, no_args_is_help=name in _ASK_FOR_INPUT)(getattr(module, name))
+    settings: dict[str, Any] = {"no_args_is_help": name in _ASK_FOR_INPUT, "epilog": _examples(module.__doc__ or "")}
+    alone.command(name, cls=Command, **settings)(getattr(module, name))
     return typer.main.get_command(alone)
 
 
-def _bare(items: list[Any]) -> list[Any]:
-    """Completions without their descriptions: Typer renders these by rich, three times the cost of all else."""
-    for item in items:
-        item.help = None
-    return items
+def _set_for_print(param: Any, ctx: Context) -> None:
+    """Typer's page has six columns; 80 characters hold three: the name with its value, the short name, the help."""
+    if param.param_type_name == "argument":
+        vars(param)["display_type_rich"] = lambda ctx: ""
+        return
+    if isinstance(param.show_default, str):
+        param.help, param.show_default = f"{param.help} [dim]\\[default: {param.show_default}][/dim]", False
+    if param.is_flag:
+        value = ""
+        if param.secondary_opts and param.default:
+            param.opts = [opt.replace("--", "--[no-]", 1) for opt in param.opts]
+        param.secondary_opts, param.show_default = [], False
+    else:
+        number = param.type_descriptor.annotation in (int, float)
+        value = " N" if number and param.metavar is None else " " + str(param.display_type_rich(ctx)).strip("<>")
+    param.opts = [opt + value if opt.startswith("--") else opt for opt in param.opts]
+    param.metavar, param.min, param.max = "", None, None
 
 
-def _judge_nothing(command: Any, ctx: Context) -> None:
-    """Values are taken as they stand, for a shell that completes: judging them costs as much as all else."""
-    for param in command.get_params(ctx):
-        param.process_value = lambda ctx, value: value
+def _examples(manual: str) -> str:
+    """The second paragraph of a module's docstring, its command lines, for the end of the help page."""
+    return cleandoc(manual.split("\n\n")[1]).replace("[", "\\[") if "\n\n" in manual else ""
 
 
 def _version(wanted: bool) -> None:

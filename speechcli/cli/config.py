@@ -24,7 +24,7 @@ from typing import Any
 
 from typer.exceptions import TyperException
 
-from speechcli.cli.app import COMMANDS, normal
+from speechcli.cli.app import CONFIGURABLE, normal
 from speechcli.cli.options import FILES
 from speechcli.errors import ConfigError, NoInputError, SpeechcliError, from_os
 
@@ -69,8 +69,10 @@ def load(path: Path, trusted: bool) -> File:
         raise from_os(error, f"reading {path}") from error
     file = File(path, text, tables, trusted)
     for name, table in tables.items():
-        if name not in COMMANDS:
-            raise ConfigError(f"{_place(file, name)}: no command is called {name}", _near(name, COMMANDS))
+        if name not in CONFIGURABLE:
+            raise ConfigError(
+                f"{_place(file, name)}: there is no table [{name}]", f"there are {', '.join(CONFIGURABLE)}"
+            )
         if not isinstance(table, dict):
             raise ConfigError(f"{_place(file, name)}: {name} is a command and must be a table", f"write [{name}]")
     return file
@@ -154,7 +156,7 @@ def _place(file: File, command: str, key: str = "") -> str:
 
 def _near(word: str, known: Mapping[str, object]) -> str:
     close = get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]}?" if close else "the options are in its --help" if known is not COMMANDS else ""
+    return f"did you mean {close[0]}?" if close else "its --help lists them"
 
 
 def _shown(value: object) -> str:

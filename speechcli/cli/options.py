@@ -17,7 +17,7 @@ _IN, _OUT, _MODEL, _SPEECH, _CAPTIONS, _BATCH, _SCREEN = (
     "Speech",
     "Subtitles",
     "Many recordings",
-    "Screen",
+    "Screen",  # and where --help stands: app.py
 )
 
 FILES = frozenset(
@@ -76,7 +76,7 @@ Config: TypeAlias = Annotated[
 Audio: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="AUDIO…", show_default=False, help="Files, folders, patterns, https:// addresses, or - for stdin."
+        metavar="AUDIO", show_default=False, help="Files, folders, patterns, https:// addresses, or - for stdin."
     ),
 ]
 FilesFrom: TypeAlias = Annotated[
@@ -157,7 +157,9 @@ OutputDir: TypeAlias = Annotated[
 ]
 Overwrite: TypeAlias = Annotated[
     bool,
-    typer.Option("--overwrite/--no-overwrite", help="Replace files that exist.", rich_help_panel=_OUT),
+    typer.Option(
+        "--overwrite/--no-overwrite", show_default=False, help="Replace files that exist.", rich_help_panel=_OUT
+    ),
 ]
 SpeakerNames: TypeAlias = Annotated[
     str | None,
@@ -217,7 +219,8 @@ Set: TypeAlias = Annotated[
     ),
 ]
 Offline: TypeAlias = Annotated[
-    bool, typer.Option("--offline/--no-offline", help="Never use the network.", rich_help_panel=_MODEL)
+    bool,
+    typer.Option("--offline/--no-offline", show_default=False, help="Never use the network.", rich_help_panel=_MODEL),
 ]
 ModelDir: TypeAlias = Annotated[
     Path | None,
@@ -335,7 +338,10 @@ MinGap: TypeAlias = Annotated[
 HighlightWords: TypeAlias = Annotated[
     bool,
     typer.Option(
-        "--highlight-words/--no-highlight-words", help="Mark each word as it is said.", rich_help_panel=_CAPTIONS
+        "--highlight-words/--no-highlight-words",
+        show_default=False,
+        help="Mark each word as it is said.",
+        rich_help_panel=_CAPTIONS,
     ),
 ]
 Standard: TypeAlias = Annotated[
@@ -356,13 +362,17 @@ Resume: TypeAlias = Annotated[
     typer.Option("--resume/--no-resume", help="Go on where an earlier run was stopped.", rich_help_panel=_BATCH),
 ]
 FailFast: TypeAlias = Annotated[
-    bool, typer.Option("--fail-fast/--no-fail-fast", help="Stop at the first that fails.", rich_help_panel=_BATCH)
+    bool,
+    typer.Option(
+        "--fail-fast/--no-fail-fast", show_default=False, help="Stop at the first that fails.", rich_help_panel=_BATCH
+    ),
 ]
 DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.", rich_help_panel=_BATCH)
 ]
 Strict: TypeAlias = Annotated[
-    bool, typer.Option("--strict/--no-strict", help="Exit 1 on any warning.", rich_help_panel=_BATCH)
+    bool,
+    typer.Option("--strict/--no-strict", show_default=False, help="Exit 1 on any warning.", rich_help_panel=_BATCH),
 ]
 StateDir: TypeAlias = Annotated[
     Path | None,
@@ -381,13 +391,18 @@ Summary: TypeAlias = Annotated[
 
 # --- screen ---
 Verbose: TypeAlias = Annotated[
-    bool, typer.Option("--verbose/--no-verbose", "-v", help="Say more.", rich_help_panel=_SCREEN)
+    bool, typer.Option("--verbose/--no-verbose", "-v", show_default=False, help="Say more.", rich_help_panel=_SCREEN)
 ]
 Quiet: TypeAlias = Annotated[
-    bool, typer.Option("--quiet/--no-quiet", "-q", help="Say errors and warnings only.", rich_help_panel=_SCREEN)
+    bool,
+    typer.Option(
+        "--quiet/--no-quiet", "-q", show_default=False, help="Say errors and warnings only.", rich_help_panel=_SCREEN
+    ),
 ]
 ShowProgress: TypeAlias = Annotated[
     bool | None,
     typer.Option("--progress/--no-progress", help="A bar.", show_default="on a terminal", rich_help_panel=_SCREEN),
 ]
-Json: TypeAlias = Annotated[bool, typer.Option("--json/--no-json", help="Print JSON.", rich_help_panel=_SCREEN)]
+Json: TypeAlias = Annotated[
+    bool, typer.Option("--json/--no-json", show_default=False, help="Print JSON.", rich_help_panel=_SCREEN)
+]

@@ -180,25 +180,29 @@ class Decoding:
         ffmpeg builds its filters anew, and `first_pts=0` then puts silence of the whole length so far in front of
         what follows: 12 s of AC-3 with three changes came out as 30 s (9.0.2).
         """
-        node = source(self._path, v="error", filter_threads=1)[f"a:{self.track}"]
+        node = source(v="error", filter_threads=1)[f"a:{self.track}"]
         form = {"format": "f32le", "ar": self._take.rate, "ac": self._channels, "af": "aresample=async=1"}
         bare = {"vn": None, "sn": None, "dn": None, "flush_packets": 0}
-        return argv(self._ffmpeg, ffmpeg_python.output(node, "pipe:1", **form, **bare))
+        return argv(self._ffmpeg, self._path, ffmpeg_python.output(node, "pipe:1", **form, **bare))
 
     def _late(self) -> Seconds:
         """Seconds from the start of the recording to the first sample of the track.
 
-        0 where it is alone, but for MP4, whose edit lists may begin with nothing. As ffmpeg counts them: the time
-        stamp of the first decoded frame, which `framecrc` prints.
+        0 where it is alone, but for MP4, whose edit lists may begin with nothing. It is the time stamp of the first
+        decoded frame, as `framecrc` prints it: raw (`copyts`), for of a transport stream ffmpeg counts from the
+        first stream that is used, and the picture is not.
         """
-        if not self._facts.others and not self._facts.container.startswith("mov"):
+        start = self._facts.start
+        if start is None or not (self._facts.others or self._facts.container.startswith("mov")):
             return 0.0
-        node = source(self._path, v="error", filter_threads=1)[f"a:{self.track}"]
-        output = ffmpeg_python.output(node, "pipe:1", format="framecrc", **{"frames:a": 1})
-        _, out, _ = listen(argv(self._ffmpeg, output), self._facts.name, self._take.patience)
+        node = source(v="error", filter_threads=1)[f"a:{self.track}"]
+        output = ffmpeg_python.output(node, "pipe:1", format="framecrc", copyts=None, **{"frames:a": 1})
+        _, out, _ = listen(argv(self._ffmpeg, self._path, output), self._facts.name, self._take.patience)
         base = re.search(rb"^#tb 0: (\d+)/(\d+)$", out, re.MULTILINE)
         first = re.search(rb"^0, +-?\d+, +(-?\d+),", out, re.MULTILINE)
-        return max(0.0, int(first[1]) * int(base[1]) / int(base[2])) if first and base and int(base[2]) else 0.0
+        if not first or not base or not int(base[2]):
+            return 0.0
+        return max(0.0, int(first[1]) * int(base[1]) / int(base[2]) - start)
 
     def _judge(self, status: int, said: str, lines: int) -> None:
         """Whether the sound is all there, from what was announced, what came, and what ffmpeg complained about."""
@@ -209,7 +213,7 @@ class Decoding:
             # with other streams in it the header's duration is that of the longest
             announced = facts.duration
             if announced is not None and facts.container.startswith("matroska"):
-                announced -= max(0.0, facts.start)  # its duration counts from 0, not from the first sample
+                announced -= max(0.0, facts.start or 0.0)  # its duration counts from 0, not from the first sample
         self._complete = status == 0 and lines < MANY
         if announced is not None and announced - came > max(0.5, 0.01 * announced):
             self._complete = False

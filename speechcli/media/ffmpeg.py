@@ -97,16 +97,21 @@ def version(program: Path) -> str | None:
     return found[1].decode("ascii", "replace") if found and done.returncode == 0 else None
 
 
-def source(path: Path, **options: object) -> Any:
-    """The input node for ffmpeg-python: `path` behind the fences. Global options go in here too."""
+_PLACE = "file:INPUT"  # ffmpeg-python cannot hold a name that is not UTF-8; it is put in afterwards
+
+
+def source(**options: object) -> Any:
+    """The input node for ffmpeg-python, behind the fences. Global options go in here too."""
     return ffmpeg_python.input(
-        f"file:{path}", nostdin=None, threads=1, protocol_whitelist=PROTOCOLS, format_whitelist=FORMATS, **options
+        _PLACE, nostdin=None, threads=1, protocol_whitelist=PROTOCOLS, format_whitelist=FORMATS, **options
     )
 
 
-def argv(program: Path, node: Any) -> list[bytes]:
-    """The command line for an output node, as bytes: names need not be UTF-8."""
-    return [os.fsencode(part) for part in ffmpeg_python.compile(node, cmd=[str(program)])]
+def argv(program: Path, path: Path, node: Any) -> list[bytes]:
+    """The command line for an output node, reading `path`; bytes, as names need not be UTF-8."""
+    parts = ffmpeg_python.compile(node, cmd=[])
+    name = b"file:" + os.fsencode(path)
+    return [os.fsencode(program), *(name if part == _PLACE else part.encode() for part in parts)]
 
 
 def regular(path: Path, name: str) -> os.stat_result:

@@ -68,10 +68,10 @@ def find_inputs(patterns: Iterable[str], recursive: bool = True) -> list[Input]:
 
 
 def _meant(text: str, recursive: bool) -> Iterable[Input]:
-    path = Path(text)
-    if path == STDIN:
-        return [Input(path, "stdin")]
-    return _walk(path, recursive) if path.is_dir() else [Input(path, text)]
+    if text == "-":
+        return [Input(STDIN, "stdin")]
+    path = Path(text) if Path(text) != STDIN else Path.cwd() / "-"  # "./-" is a file
+    return _walk(path, recursive) if os.path.isdir(path) else [Input(path, text)]
 
 
 def _expanded(pattern: str) -> list[str]:

@@ -41,14 +41,14 @@ class Facts:
     """What a file announces; none of it is proven.
 
     duration: from the header, None where it has none. estimated: guessed by ffmpeg from size and bit rate.
-    start: time stamp of the first sample of any stream; our times count from there. preferred: the track that
-    the file marks as default, else 0. others: further timed streams (film, other tracks, subtitles).
+    start: time stamp of the first sample of any stream, from which our times count; None without time stamps.
+    preferred: the track that the file marks as default, else 0. others: further timed streams (film, subtitles).
     """
 
     name: str  # what to call the file in messages
     container: str
     duration: Seconds | None
-    start: Seconds
+    start: Seconds | None
     tracks: tuple[Track, ...]
     preferred: int = 0
     estimated: bool = False
@@ -63,9 +63,9 @@ def probe(path: Path, ffmpeg: Path, name: str | None = None, patience: Seconds =
     name = path.name if name is None else name
     regular(path, name)
     token = secrets.token_hex(8)
-    node = source(path, v="info", hide_banner=None, dump_separator=token)
+    node = source(v="info", hide_banner=None, dump_separator=token)
     # without an output ffmpeg prints what it found, and ends
-    _, _, said = listen(argv(ffmpeg, ffmpeg_python.output(node, "pipe:1"))[:-1], name, patience)
+    _, _, said = listen(argv(ffmpeg, path, ffmpeg_python.output(node, "pipe:1"))[:-1], name, patience)
     facts = read_facts(said, token, name)
     if facts is None:
         if "Format not on whitelist" in said:
@@ -101,7 +101,7 @@ def read_facts(said: str, token: str, name: str) -> Facts | None:
     if times:
         _, hours, minutes, seconds, begin = times[-1].groups()
         duration = int(hours) * 3600 + int(minutes) * 60 + float(seconds) if hours is not None else None
-        start = float(begin) if begin else 0.0
+        start = float(begin) if begin else None
     tracks: dict[int, Track] = {}  # by index of the stream: programmes list streams again, in any order
     marked: set[int] = set()
     others: set[int] = set()
@@ -121,7 +121,7 @@ def read_facts(said: str, token: str, name: str) -> Facts | None:
         name=name,
         container=head[1].rstrip(","),
         duration=duration,
-        start=start or 0.0,
+        start=start,
         tracks=tuple(tracks[index] for index in order),
         preferred=order.index(min(marked)) if marked else 0,
         estimated="Estimating duration from bitrate" in said,

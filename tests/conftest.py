@@ -1,0 +1,23 @@
+"""What tests of every room share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from speechcli.media.ffmpeg import find
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> Path:
+    """The ffmpeg that is found without being named."""
+    return find()
+
+
+@pytest.fixture(scope="session")
+def jfk() -> Path:
+    """11 s of speech, 44.1 kHz stereo flac; its words are in jfk.txt."""
+    return DATA / "jfk.flac"

@@ -1,0 +1,27 @@
+"""What speechcli does before its model hears anything: decode, find the speech, plan the windows, as a stream."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from speechcli import pipeline
+from speechcli.backends import registry
+from speechcli.jobs.recording import BLOCK
+from speechcli.media.decode import Take, decode
+from speechcli.media.ffmpeg import find
+from speechcli.media.probe import probe
+from speechcli.timeline.windows import Rules
+
+
+def main(path: Path) -> None:
+    """Windows of a recording, counted."""
+    ffmpeg = find(os.environ.get("SPEECHCLI_FFMPEG"))
+    with decode(path, probe(path, ffmpeg), ffmpeg, Take(block=BLOCK)) as blocks:
+        windows = [window for window, _ in pipeline.windows(blocks, registry.open_detector(), Rules())]
+    print(len(windows), "windows")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -53,7 +53,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ssl.
         pytest.skip("needs openssl to make a certificate")
     folder = tmp_path_factory.mktemp("tls")
     subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        [
+            openssl,
+            *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"),
+            *("-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+        ],
         cwd=folder,
         check=True,
         capture_output=True,
@@ -147,7 +152,16 @@ def test_a_public_host_may_not_send_us_to_a_private_one(get, monkeypatch):
 
 @pytest.mark.parametrize(
     ("host", "public"),
-    [("127.0.0.1", False), ("localhost", False), ("10.1.2.3", False), ("169.254.169.254", False), ("::1", False), ("8.8.8.8", True), ("2001:4860:4860::8888", True), ("no-such-host.invalid", True)],
+    [
+        ("127.0.0.1", False),
+        ("localhost", False),
+        ("10.1.2.3", False),
+        ("169.254.169.254", False),
+        ("::1", False),
+        ("8.8.8.8", True),
+        ("2001:4860:4860::8888", True),
+        ("no-such-host.invalid", True),
+    ],
 )
 def test_private_hosts_are_known(host, public):
     assert module._is_public(host) == public

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _LATEST_MS = 10**12
 _ARROW = re.compile(r"-{2,}>")
-_TAG = re.compile(r"<(?=[A-Za-z/!])")
+_TAG = re.compile(r"<(?=\s*[A-Za-z/!])")
+_STAMP = re.compile(r"(\d):(\d{1,2}):(?=\d{1,2}[.,]\d)")  # pysubs2 takes a line with two for a new caption
 _OVERRIDE = re.compile(r"\{\\")
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}")  # what players understand: <i>, <font ...>, {\an8}
 
@@ -86,6 +87,8 @@ def _segment(item: pysrt.SubRipItem) -> Segment | None:
 
 
 def _harmless(text: str) -> str:
+    if ":" in text:
+        text = _STAMP.sub("\\1∶\\2∶", text)  # a ratio sign looks the same
     if "<" not in text and ">" not in text and "{" not in text:
         return text
     return _OVERRIDE.sub("{", _TAG.sub("‹", _ARROW.sub("->", text)))

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -149,9 +150,8 @@ def test_chinese_captions_break_at_sentences() -> None:
         replace(PLAIN, max_line_width=26, max_line_count=1),
     )
 
-    assert shown == [("今天天气很好我们去公园。",), ("明天可能会下雨所以在家看", "书。")] or shown[0] == (
-        "今天天气很好我们去公园。",
-    )
+    assert shown[0] == ("今天天气很好我们去公园。",)
+    assert "".join(line for cue in shown[1:] for line in cue) == "明天可能会下雨所以在家看书。"
 
 
 def test_a_word_longer_than_a_line_is_cut_and_nothing_else_is() -> None:
@@ -211,7 +211,7 @@ def test_two_people_at_once_get_captions_one_after_the_other() -> None:
     long = spoken("I have been talking about this for quite some time now and I will go on", 0.0, "SPEAKER_00")
     shown = list(cues([long, spoken("Yes.", 0.5, "SPEAKER_01"), spoken("Right.", 1.2, "SPEAKER_01")]))
 
-    assert all(a.end <= b.start for a, b in zip(shown, shown[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(shown))
     assert {cue.speaker for cue in shown} == {"SPEAKER_00", "SPEAKER_01"}
 
 
@@ -363,7 +363,7 @@ def test_captions_are_in_order_on_the_grid_and_never_overlap(segments: list[Segm
         assert cue.start == to_ms(cue.start) / 1000
         assert cue.end == to_ms(cue.end) / 1000
         assert to_ms(cue.end) - to_ms(cue.start) >= 1
-    assert all(a.end <= b.start for a, b in zip(shown, shown[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(shown))
     if shown:
         assert shown[0].start >= starts[0]
 
@@ -384,7 +384,7 @@ def test_segments_in_any_order_still_give_captions_in_order(rows: list[tuple[int
     segments = [Segment(start / 1000, (start + length) / 1000, text) for start, length, text in rows]
     shown = list(cues(segments, PLAIN))
 
-    assert all(a.end <= b.start for a, b in zip(shown, shown[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(shown))
     assert all(cue.end > cue.start for cue in shown)
 
 

@@ -15,6 +15,7 @@ from speechcli.core.languages import WHISPER, WHISPER_V3
 from speechcli.core.span import Seconds
 
 EMBEDDED = "whisper-tiny.en"
+DEFAULT = EMBEDDED  # when nothing else is asked for
 
 
 @dataclass(frozen=True, slots=True)

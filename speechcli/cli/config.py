@@ -100,9 +100,9 @@ def settings(file: File, command: Any, ctx: Any) -> Iterator[tuple[str, Any]]:
         param = options.get(normal(key))
         if param is None:
             raise ConfigError(f"{place}: {command.name} has no option --{normal(key)}", _near(normal(key), options))
-        if param.name in FILES:
-            value = _inside(file, str(value), place)
         value = _of_its_type(value, param, place)
+        if param.name in FILES:
+            value = _inside(file, value, place)
         try:
             param.process_value(ctx, value)
         except (TyperException, SpeechcliError) as error:

@@ -141,7 +141,8 @@ def convert(
         except SpeechcliError as error:
             if len(results) == 1:
                 raise
-            show.tell(f"error: {show.safe(result)}: {show.safe(error)}")
+            name = "" if str(error).startswith(Path(result).name) else f"{result}: "
+            show.tell(f"error: {show.safe(name + str(error))}")
             errors.append(error)
     if errors or (strict and n_warnings):
         raise typer.Exit(FAILED)
@@ -186,17 +187,16 @@ def _convert(result: str, targets: dict[str, Path | None], wish: Wish, stdin_for
     n_violations = _report(result, transcript, wish) if wish.lint else 0
     shown = _as_wished(transcript, wish)
     lacking = {name: lack for name in targets if (lack := table.missing(name, shown)) is not None}
-    for name, target in targets.items():
-        if name in lacking or (not wish.demanded and target is not None and _same(target, result)):
-            continue
+    todo = {name: target for name, target in targets.items() if name not in lacking}
+    if not wish.demanded:  # `all` leaves the file alone that was read
+        todo = {name: target for name, target in todo.items() if target is None or not _same(target, result)}
+    for target in todo.values():
+        _refuse_to_spoil(target, wish.overwrite)
+    for name, target in todo.items():
         pieces = table.pieces(name, shown, wish.style)
         if target is None:
             show.out(pieces)
             continue
-        if target.is_dir():
-            raise OutputError(f"{target} is a folder", "choose another place with -o")
-        if target.exists() and not wish.overwrite:
-            raise OutputError(f"{target} exists", "--overwrite replaces it, -o FOLDER spares it")
         write_atomically(target, pieces)
         if not quiet:
             show.tell(f"{show.safe(result)} -> {show.safe(target)}")
@@ -205,6 +205,13 @@ def _convert(result: str, targets: dict[str, Path | None], wish: Wish, stdin_for
     if lacking and not quiet:
         show.tell(f"{show.safe(result)}: left out: {', '.join(lacking)}")
     return n_violations
+
+
+def _refuse_to_spoil(target: Path | None, overwrite: bool) -> None:
+    if target is not None and target.is_dir():
+        raise OutputError(f"{target} is a folder", "choose another place with -o")
+    if target is not None and target.exists() and not overwrite:
+        raise OutputError(f"{target} exists", "--overwrite replaces it, -o FOLDER spares it")
 
 
 def _read_stdin(stdin_format: str | None) -> Transcript:

@@ -200,7 +200,7 @@ Dtype: TypeAlias = Annotated[
     str,
     typer.Option(
         "--dtype",
-        help="Arithmetic: auto, float32, float16, bfloat16, int8, int8_float16, … (also --compute-type).",
+        help="Arithmetic: auto, float32, float16, bfloat16, int8, int8_float16 (also --compute-type).",
         autocompletion=_one_of("auto", "float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16"),
         rich_help_panel=_MODEL,
     ),

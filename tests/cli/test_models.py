@@ -1,0 +1,95 @@
+"""`speechcli models`: the table, and the catalogue behind it."""
+
+import json
+
+import pytest
+
+from speechcli.backends import catalog
+
+
+def test_the_table_has_a_line_a_model_and_columns_by_tabs(speechcli):
+    header, *rows = speechcli("models").out.splitlines()
+
+    assert header.split("\t") == ["NAME", "WHAT", "LANGUAGES", "SIZE", "LICENCE", "PASS", "HERE"]
+    assert [row.split("\t")[0] for row in rows] == list(catalog.names())
+    assert rows[0].split("\t")[2:] == ["English", "75 MB", "MIT", "30 s", "yes"]
+
+
+def test_json_has_all_that_is_known(speechcli):
+    models = json.loads(speechcli("models", "--json").out)
+
+    embedded = models[0]
+    assert embedded["name"] == "whisper-tiny.en"
+    assert embedded["sha256"] == "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
+    assert embedded["present"] is True
+
+
+def test_one_model_is_described(speechcli):
+    told = speechcli("models", "turbo").out
+
+    assert told.startswith("whisper-large-v3-turbo\n")
+    assert "https://huggingface.co/mobiuslabsgmbh/faster-whisper-large-v3-turbo" in told
+    assert "not pinned" in told
+
+
+@pytest.mark.parametrize("args", [("tinny",), ("pull", "tinny"), ("pull",), ("rm",), ("rm", "embedded")])
+def test_names_that_cannot_be_meant_are_refused(speechcli, args):
+    assert speechcli("models", *args).code == 2
+
+
+def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(speechcli):
+    assert "did you mean whisper-tiny" in speechcli("models", "wisper-tiny").err
+
+
+def test_pulling_the_embedded_model_says_where_it_is(speechcli):
+    folder = speechcli("models", "pull", "embedded").out.strip()
+
+    assert folder.endswith("model")
+
+
+def test_pulling_offline_is_one_clear_line(speechcli, tmp_path):
+    done = speechcli("models", "pull", "whisper-base", "--offline", "--model-dir", tmp_path)
+
+    assert (done.code, done.out) == (69, "")
+    assert "Systran/faster-whisper-base is not on this machine and --offline forbids to fetch it" in done.err
+
+
+def hub_cache(folder, repo: str) -> None:
+    """The hub's cache as its library lays it out, with one model in it."""
+    base = folder / ("models--" + repo.replace("/", "--"))
+    for name in ("blobs", "refs", "snapshots/" + "a" * 40):
+        (base / name).mkdir(parents=True)
+    (base / "refs" / "main").write_text("a" * 40)
+    (base / "blobs" / "b1").write_bytes(b"x" * 2_000_000)
+    (base / "snapshots" / ("a" * 40) / "model.bin").symlink_to("../../blobs/b1")
+
+
+def test_a_fetched_model_is_shown_as_here_and_can_be_removed(speechcli, tmp_path):
+    hub_cache(tmp_path / "hub", "Systran/faster-whisper-base")
+    here = speechcli("models", "--model-dir", tmp_path / "hub").out
+
+    done = speechcli("models", "rm", "base", "--model-dir", tmp_path / "hub")
+    again = speechcli("models", "rm", "base", "--model-dir", tmp_path / "hub")
+
+    assert [row.split("\t")[0] for row in here.splitlines()[1:] if row.endswith("yes")] == [
+        "whisper-tiny.en",
+        "whisper-base",
+    ]
+    assert done.out == "removed Systran/faster-whisper-base (2 MB)\n"
+    assert again.code == 66
+
+
+def test_names_and_aliases_are_unique_and_found():
+    known = [name for model in catalog.MODELS for name in (model.name, *model.aliases)]
+
+    assert len(known) == len(set(known))
+    assert all(catalog.find(name) is not None for name in known)
+
+
+def test_every_name_of_faster_whisper_is_known_with_its_repository():
+    from faster_whisper.utils import _MODELS
+
+    for name, repo in _MODELS.items():
+        model = catalog.find(f"whisper-{name}")
+        assert model is not None
+        assert model.package or model.repo == repo

@@ -27,7 +27,7 @@ _HOME = {
     "SpeechcliError": "speechcli.errors",
     **dict.fromkeys(("Segment", "Transcript", "Turn", "Verdict", "Word"), "speechcli.core.transcript"),
 }
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> object:

@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from speechcli.backends import registry
+from speechcli.backends import catalog, registry
 from speechcli.backends.base import Hints
 from speechcli.core.languages import code_of
 from speechcli.core.span import Seconds, Span
@@ -47,7 +47,7 @@ class Options:
     clips: (start, end) in seconds, all when empty. settings: the engine's own. longest: refuse longer recordings.
     """
 
-    model: str = registry.DEFAULT
+    model: str = catalog.EMBEDDED
     language: str | Sequence[str] | None = None
     task: str = "transcribe"
     hotwords: Sequence[str] = ()

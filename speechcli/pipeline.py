@@ -53,8 +53,7 @@ def listen(transcriber: Transcriber, batch: Sequence[tuple[Window, Audio]], hint
     told = [replace(h, speech=_inside(window)) for (window, _), h in zip(batch, hints, strict=True)]
     answers = _shrinking(transcriber, [audio for _, audio in batch], told)
     return [
-        polish(heard, audio.duration, hint.speech)
-        for heard, (_, audio), hint in zip(answers, batch, told, strict=True)
+        polish(heard, audio.duration, hint.speech) for heard, (_, audio), hint in zip(answers, batch, told, strict=True)
     ]
 
 

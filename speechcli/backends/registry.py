@@ -6,17 +6,18 @@ import dataclasses
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from speechcli.backends import catalog
 from speechcli.backends.base import SpeechDetector, Transcriber
 from speechcli.core.transcript import Stage
 from speechcli.errors import UsageError
 
-DEFAULT = "whisper-tiny.en"
 ENTRY_POINTS = "speechcli.transcribers"  # other packages' backends: name = module:open(Wanted) -> Transcriber
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 Settings = TypeVar("Settings")
 
@@ -25,13 +26,20 @@ Settings = TypeVar("Settings")
 class Wanted:
     """Which model, where, and how. settings: what `--set KEY=VALUE` gave; model_dir: cache of downloads."""
 
-    model: str = DEFAULT
+    model: str = catalog.EMBEDDED
     device: str = "auto"
     dtype: str = "auto"
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
     batch_size: int | None = None
     model_dir: Path | None = None
     offline: bool = False
+
+
+def _others() -> EntryPoints:
+    """Backends of other packages; late, for looking costs more than all the rest of a start."""
+    from importlib.metadata import entry_points
+
+    return entry_points(group=ENTRY_POINTS)
 
 
 def canonical(name: str) -> str:
@@ -44,7 +52,7 @@ def canonical(name: str) -> str:
     bare = name.removeprefix("whisper-")
     if Path(bare).is_dir():
         return str(Path(bare).resolve())
-    if "/" in bare or name in entry_points(group=ENTRY_POINTS).names:
+    if "/" in bare or name in _others().names:
         return name
     raise UsageError(f"no model is called {name!r}", catalog.hint_for(name))
 
@@ -68,7 +76,7 @@ def resolve(wanted: Wanted) -> Resolved:
 
     name = canonical(wanted.model)
     known = catalog.find(name)
-    if known is None and name in entry_points(group=ENTRY_POINTS).names:
+    if known is None and name in _others().names:
         return Resolved(wanted, name, None, "")
     if known is not None and known.package:
         found = weights.of_package(known)
@@ -84,7 +92,7 @@ def resolve(wanted: Wanted) -> Resolved:
 def open_transcriber(resolved: Resolved) -> Transcriber:
     """The model, loaded. Raises UsageError, UnavailableError, DataError."""
     if resolved.folder is None:
-        (entry,) = entry_points(group=ENTRY_POINTS, name=resolved.name)
+        (entry,) = _others().select(name=resolved.name)
         opened: Transcriber = entry.load()(resolved.wanted)
         return opened
     return _open_whisper(resolved, resolved.folder)

@@ -1,0 +1,294 @@
+"""What `speechcli transcribe` does once its options are read."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from speechcli.backends import registry
+from speechcli.backends.base import Hints as Hints
+from speechcli.backends.registry import Wanted as Wanted
+from speechcli.cli import show, values
+from speechcli.cli import summary as summaries
+from speechcli.cli.progress import clock, lines_of, screen
+from speechcli.core.span import Seconds
+from speechcli.errors import FAILED, OK, Interrupted, NoInputError, SpeechcliError, UsageError, from_os
+from speechcli.jobs import batch, plan
+from speechcli.jobs.estimate import estimate
+from speechcli.jobs.job import Job
+from speechcli.jobs.job import Question as Question
+from speechcli.jobs.job import Rendering as Rendering
+from speechcli.jobs.output import check_folder
+from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, Wish
+from speechcli.jobs.recording import Recordings
+from speechcli.media import ffmpeg, files, lists, probe, sources
+from speechcli.media.files import Input
+from speechcli.timeline.windows import Rules
+
+_WORTH_A_TABLE = 2  # recordings
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the user named. cap: bytes to fetch at most."""
+
+    named: tuple[str, ...]
+    files_from: str | None
+    null: bool
+    recursive: bool
+    cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where answers and journals go; longest: recordings above are refused."""
+
+    output: str | None
+    output_dir: Path | None
+    state_dir: Path | None
+    longest: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How a batch is run and told about."""
+
+    overwrite: bool
+    skip_existing: bool
+    resume: bool
+    fail_fast: bool
+    dry_run: bool
+    strict: bool
+    quiet: bool
+    verbose: bool
+    progress: bool | None
+    summary: Path | None
+
+
+def work(
+    named: Sources, question: Question, rendering: Rendering, wanted: Wanted, target: Target, choices: Choices
+) -> int:
+    """The exit code. Raises what ends the whole run."""
+    wanted = replace(wanted, offline=wanted.offline or _env("HF_HUB_OFFLINE") == "1")
+    with ExitStack() as temporary:
+        found = _gathered(named, temporary)
+        output = target.output
+        if [wish.source.name for wish, _ in found] == ["stdin"] and not (output or target.output_dir):
+            output = "-" if len(rendering.formats) <= 1 else output
+        where = plan.delivery(rendering.formats, output, target.output_dir, target.state_dir, len(found))
+        rendering = replace(rendering, formats=where.formats)
+        program = ffmpeg.find(_env("SPEECHCLI_FFMPEG"))
+        if choices.dry_run:
+            jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
+            return _dry_run(jobs, rendering, wanted, program, choices)
+        resolved = registry.resolve(wanted)
+        question = replace(question, model=resolved.name, revision=resolved.revision)
+        jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
+
+        def engines() -> batch.Engines:
+            transcriber = registry.open_transcriber(resolved)
+            recordings = Recordings(program, transcriber.traits.rate, target.longest)
+            return batch.Engines(transcriber, registry.open_detector(question.judged), recordings)
+
+        if where.stdout:
+            return _to_stdout(jobs[0], rendering, engines, choices)
+        return _to_files(jobs, rendering, engines, choices)
+
+
+def rules(listening: bool, threshold: float | None, silence: int | None, speech: int | None, pad: int | None) -> Rules:
+    """The rules of cutting, of the speech detector's options (milliseconds)."""
+    made = Rules()
+    if not listening:
+        return replace(made, onset=0.01, offset=0.01)
+    if threshold is not None:
+        made = replace(made, onset=threshold, offset=max(0.005, min(threshold, threshold - 0.15)))
+    given = {"gap": silence, "min_speech": speech, "pad": pad}
+    return replace(made, **{name: ms / 1000 for name, ms in given.items() if ms is not None})
+
+
+def _to_files(jobs: Sequence[Job], rendering: Rendering, engines: Callable[[], batch.Engines], choices: Choices) -> int:
+    began = time.monotonic()
+    roots = plan.load_manifests(jobs)
+    decisions = [plan.decide(job, roots[job.root], rendering, choices.overwrite, choices.skip_existing) for job in jobs]
+    decisions = [_writable(decision) for decision in decisions]
+    outcomes: list[batch.Outcome] = []
+    expected = sum(d.job.weight for d in decisions if isinstance(d, Do))
+    with screen(len(jobs), expected, choices.quiet, choices.progress) as view:
+        if choices.verbose:
+            for decision in decisions:
+                view.say(f"{show.safe(decision.job.name)}: {_action(decision)}")
+        running = batch.carry_out(decisions, rendering, roots, engines, choices.resume, choices.skip_existing)
+        try:
+            for event in running:
+                view.tell(event)
+                if isinstance(event, batch.Outcome):
+                    outcomes.append(event)
+                    if choices.fail_fast and event.code != OK:
+                        break
+        except Interrupted as error:
+            n_done = sum(o.status != "failed" for o in outcomes)
+            text = f"interrupted: {n_done} of {len(jobs)} done; run the same command to continue"
+            raise Interrupted(text, error.signum) from error
+        finally:
+            running.close()
+    code = batch.exit_code(outcomes, choices.strict)
+    seconds = time.monotonic() - began
+    if len(jobs) >= _WORTH_A_TABLE and not choices.quiet:
+        if sys.stderr.isatty():
+            show.console(stderr=True).print(summaries.table(outcomes))
+        for line in summaries.lines(outcomes, seconds):
+            show.tell(line)
+    if choices.summary is not None:
+        summaries.write(choices.summary, outcomes, code, seconds)
+    return code
+
+
+def _to_stdout(job: Job, rendering: Rendering, engines: Callable[[], batch.Engines], choices: Choices) -> int:
+    outcomes: list[batch.Outcome] = []
+
+    def tell(event: batch.Outcome | batch.Progress) -> None:
+        if isinstance(event, batch.Outcome):
+            outcomes.append(event)
+
+    began = time.monotonic()
+    pieces = batch.stream(job, rendering.formats[0], rendering, engines(), choices.resume, tell)
+    try:
+        show.out(pieces)
+    finally:
+        pieces.close()
+    code = batch.exit_code(outcomes, choices.strict)
+    for outcome in outcomes:
+        for line in lines_of(outcome, quiet=True):
+            show.tell(line)
+    if choices.summary is not None:
+        summaries.write(choices.summary, outcomes, code, time.monotonic() - began)
+    return code
+
+
+def _gathered(given: Sources, temporary: ExitStack) -> list[tuple[Wish, lists.FileHints]]:
+    """The recordings meant, spooled or fetched where they are no files; `temporary` removes those again."""
+    listed = _listed(given.files_from, given.null)
+    addresses = [name for name in given.named if name.startswith(("https://", "http://"))]
+    names = [name for name in given.named if name not in addresses]
+    found: list[tuple[Input, lists.FileHints]] = []
+    if names or not (addresses or listed):
+        found += [(source, lists.FileHints()) for source in files.find_inputs(names, given.recursive)]
+    for entry in listed:
+        found += [(source, entry.hints) for source in files.find_inputs([entry.audio], given.recursive)]
+    wishes = [(_spooled(source, hints, temporary), hints) for source, hints in found]
+    for address in addresses:
+        from speechcli.media.fetch import fetch
+
+        path = fetch(
+            address, Path(temporary.enter_context(tempfile.TemporaryDirectory(prefix="speechcli-"))), given.cap
+        )
+        wishes.append((Wish(Input(path, path.name), _NOTHING_ASKED, lasting=False), lists.FileHints()))
+    return wishes
+
+
+def _spooled(source: Input, hints: lists.FileHints, temporary: ExitStack) -> Wish:
+    if source.path == files.STDIN:
+        path = temporary.enter_context(sources.spool(sys.stdin.buffer))
+    elif sources.is_stream(source.path):
+        path = temporary.enter_context(sources.spool(source.path, source.name))
+    else:
+        return Wish(source, _NOTHING_ASKED, output=hints.output)
+    return Wish(replace(source, path=path), _NOTHING_ASKED, lasting=False, output=hints.output)
+
+
+def _listed(name: str | None, null: bool) -> list[lists.Listed]:
+    """The entries of `--files-from`."""
+    if name is None:
+        if null:
+            raise UsageError("-0 goes with --files-from")
+        return []
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except FileNotFoundError as error:
+        raise NoInputError(f"--files-from {name}: there is no such file") from error
+    except OSError as error:
+        raise from_os(error, f"reading {name}") from error
+    entries = lists.read_list(data, null, jsonl=name.lower().endswith(".jsonl"))
+    if not entries:
+        raise NoInputError(f"--files-from {name}: the list is empty")
+    return entries
+
+
+def _told(wish: Wish, hints: lists.FileHints, question: Question) -> Wish:
+    """The wish with the question, as far as a list does not say otherwise."""
+    base = question.hints
+    told = Hints(
+        values.languages(hints.language) if hints.language is not None else base.languages,
+        hints.hotwords or base.hotwords,
+        hints.context if hints.context is not None else base.context,
+        base.task,
+    )
+    track = question.track if hints.track is None else hints.track
+    return replace(wish, question=replace(question, hints=told, track=track))
+
+
+def _writable(decision: Decision) -> Decision:
+    """Refuses what could not be written, before a model is loaded for it."""
+    if isinstance(decision, Do | Render):
+        try:
+            for folder in dict.fromkeys(path.parent for _, path in decision.job.outputs):
+                check_folder(folder)
+        except SpeechcliError as error:
+            return Refuse(decision.job, error)
+    return decision
+
+
+def _action(decision: Decision) -> str:
+    match decision:
+        case Do(_, why):
+            return f"transcribe ({why})"
+        case Skip():
+            return "skip (done)"
+        case Render():
+            return "write anew, without a model"
+        case Refuse(_, error):
+            return f"refuse: {show.safe(error)}"
+
+
+def _dry_run(
+    jobs: Sequence[Job], rendering: Rendering, wanted: registry.Wanted, program: Path, choices: Choices
+) -> int:
+    """The plan as a table on stdout."""
+    outline = registry.outline(wanted)
+    roots = plan.load_manifests(jobs)
+    rows, todo, failed = [], [], 0
+    for job in jobs:
+        decision = plan.decide(job, roots[job.root], rendering, choices.overwrite, choices.skip_existing)
+        length = windows = ""
+        try:
+            seconds = probe.probe(job.media, program, Path(job.name).name).duration
+            length = clock(seconds) if seconds is not None else "?"
+            if isinstance(decision, Do):
+                todo.append(seconds or 0.0)
+                one = estimate([seconds or 0.0], outline.longest, outline.batch, outline.lanes, wanted.model, 0)
+                windows = f"~{one.windows}"
+        except SpeechcliError as error:
+            decision = Refuse(job, error)
+        failed += isinstance(decision, Refuse)
+        outputs = ", ".join(str(path) for _, path in job.outputs) or "stdout"
+        rows.append((job.name, length, windows, _action(decision), outputs))
+    show.table(("recording", "length", "windows", "action", "outputs"), rows, right=("length", "windows"))
+    whole = estimate(todo, outline.longest, outline.batch, outline.lanes, wanted.model, outline.size_mb)
+    show.tell(
+        f"{len(todo)} of {len(jobs)} to transcribe, {clock(sum(todo))} of media; about {whole.windows} windows in "
+        f"batches of {whole.batch}, {outline.lanes} at a time; roughly {whole.memory} MB and {clock(whole.seconds)}"
+    )
+    return FAILED if failed else OK
+
+
+def _env(name: str) -> str | None:
+    return os.environ.get(name) or None
+
+
+_NOTHING_ASKED = Question("", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -141,6 +142,7 @@ def test_a_hundred_decodes_leave_nothing_behind(ffmpeg, tone):
         return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
 
     list(decode(path, facts, ffmpeg))
+    gc.collect()  # what other tests left
     before = state()
     for n in range(100):
         with decode(path, facts, ffmpeg) as blocks:

@@ -17,7 +17,10 @@ def main() -> None:
     streams.prepare()
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    sys.exit(streams.settle(run(sys.argv[1:])))
+    code = streams.settle(run(sys.argv[1:]))
+    # not sys.exit: engines at work in other threads abort when the interpreter ends under them, and take seconds
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def run(args: list[str]) -> int:

@@ -128,8 +128,14 @@ def loaded(name: str) -> Any:
     """The command itself; imports its module."""
     module = import_module(f"speechcli.cli.{name}")
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    settings: dict[str, Any] = {"no_args_is_help": name in _ASK_FOR_INPUT, "epilog": _examples(module.__doc__ or "")}
-    alone.command(name, cls=Command, **settings)(getattr(module, name))
+    function = getattr(module, name)
+    alone.command(
+        name,
+        cls=Command,
+        help=_paragraphs(function.__doc__ or ""),
+        epilog=_examples(module.__doc__ or ""),
+        no_args_is_help=name in _ASK_FOR_INPUT,
+    )(function)
     return typer.main.get_command(alone)
 
 
@@ -150,6 +156,11 @@ def _set_for_print(param: Any, ctx: Context) -> None:
         value = " N" if number and param.metavar is None else " " + str(param.display_type_rich(ctx)).strip("<>")
     param.opts = [opt + value if opt.startswith("--") else opt for opt in param.opts]
     param.metavar, param.min, param.max = "", None, None
+
+
+def _paragraphs(text: str) -> str:
+    """A docstring with a line a paragraph, never rich's markup."""
+    return "\n\n".join(" ".join(part.split()) for part in cleandoc(text).split("\n\n")).replace("[", "\\[")
 
 
 def _examples(manual: str) -> str:

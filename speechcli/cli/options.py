@@ -191,6 +191,7 @@ Device: TypeAlias = Annotated[
     str,
     typer.Option(
         "--device",
+        metavar="DEVICE",
         help="auto, cpu, cuda or cuda:1.",
         autocompletion=_one_of("auto", "cpu", "cuda"),
         rich_help_panel=_MODEL,
@@ -200,6 +201,7 @@ Dtype: TypeAlias = Annotated[
     str,
     typer.Option(
         "--dtype",
+        metavar="TYPE",
         help="Arithmetic: auto, float32, float16, bfloat16, int8, int8_float16 (also --compute-type).",
         autocompletion=_one_of("auto", "float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16"),
         rich_help_panel=_MODEL,

@@ -118,12 +118,13 @@ def _to_files(jobs: Sequence[Job], rendering: Rendering, engines: Callable[[], b
     decisions = [plan.decide(job, roots[job.root], rendering, choices.overwrite, choices.skip_existing) for job in jobs]
     decisions = [_writable(decision) for decision in decisions]
     outcomes: list[batch.Outcome] = []
+    recheck = choices.skip_existing and not choices.overwrite
     expected = sum(d.job.weight for d in decisions if isinstance(d, Do))
     with screen(len(jobs), expected, choices.quiet, choices.progress) as view:
         if choices.verbose:
             for decision in decisions:
                 view.say(f"{show.safe(decision.job.name)}: {_action(decision)}")
-        running = batch.carry_out(decisions, rendering, roots, engines, choices.resume, choices.skip_existing)
+        running = batch.carry_out(decisions, rendering, roots, engines, choices.resume, recheck)
         try:
             for event in running:
                 view.tell(event)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 
 def hms(ms: int, point: str) -> str:
     """Hours always, at least two digits.
@@ -10,7 +12,7 @@ def hms(ms: int, point: str) -> str:
     ('01:00:00,001', '100:00:00.000')
     """
     minutes, rest = divmod(ms, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"
+    return f"{_minutes(minutes)}{rest // 1000:02d}{point}{rest % 1000:03d}"
 
 
 def seconds(ms: int) -> str:
@@ -25,3 +27,8 @@ def seconds(ms: int) -> str:
 def centiseconds(ms: int) -> int:
     """Halves up."""
     return (ms + 5) // 10
+
+
+@lru_cache(maxsize=64)  # the same minute comes many times in a row
+def _minutes(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:"

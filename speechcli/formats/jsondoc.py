@@ -30,10 +30,14 @@ def document(transcript: Transcript) -> Iterator[str]:
     """One segment, word or turn a line."""
     yield f'{{\n"schema": {_encode(SCHEMA)},\n"text": {_encode(_valid(transcript.text))},\n'
     yield f'"language": {_encode(transcript.language)},\n"duration": {_encode(tidy(transcript.duration))},\n'
-    segments = [_segment(i, segment) for i, segment in enumerate(transcript.segments)]
+    segments, words = [], []
+    for number, segment in enumerate(transcript.segments):
+        spoken = [_encode(row) for row in _words(segment)]
+        segments.append(_encode(_segment(number, segment))[:-1] + _inside("words", spoken) + "}")
+        words += spoken
     yield from _list("segments", segments)
-    yield from _list("word_segments", [word for segment in segments for word in segment.get("words", ())])
-    yield from _list("turns", [{**_span(turn), "speaker": _valid(turn.speaker)} for turn in transcript.turns])
+    yield from _list("word_segments", words)
+    yield from _list("turns", [_encode({**_span(turn), "speaker": _valid(turn.speaker)}) for turn in transcript.turns])
     yield f'"quality": {_encode(_quality(transcript.verdict))},\n'
     yield f'"provenance": {_encode(_provenance(transcript))}\n}}\n'
 
@@ -66,17 +70,22 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-def _list(key: str, rows: list[dict[str, Any]]) -> Iterator[str]:
+def _list(key: str, rows: list[str]) -> Iterator[str]:
     if not rows:
         yield f'"{key}": [],\n'
         return
     yield f'"{key}": [\n'
     for row in rows[:-1]:
-        yield f"{_encode(row)},\n"
-    yield f"{_encode(rows[-1])}\n],\n"
+        yield f"{row},\n"
+    yield f"{rows[-1]}\n],\n"
+
+
+def _inside(key: str, rows: list[str]) -> str:
+    return f', "{key}": [{", ".join(rows)}]' if rows else ""
 
 
 def _segment(number: int, segment: Segment) -> dict[str, Any]:
+    """All but its words."""
     row: dict[str, Any] = {"id": number, **_span(segment), "text": _valid(segment.text)}
     if segment.speaker is not None:
         row["speaker"] = _valid(segment.speaker)
@@ -84,13 +93,13 @@ def _segment(number: int, segment: Segment) -> dict[str, Any]:
         row["language"] = segment.language
     if segment.avg_logprob is not None:
         row["avg_logprob"] = segment.avg_logprob
-    if segment.words:
-        texts = [_valid(word.text) for word in segment.words]
-        guessed: Sequence[str | None] = restored(row["text"], [text.strip() for text in texts]) or [None] * len(texts)
-        row["words"] = [
-            _word(word, text, text != guess) for word, text, guess in zip(segment.words, texts, guessed, strict=True)
-        ]
     return row
+
+
+def _words(segment: Segment) -> list[dict[str, Any]]:
+    texts = [_valid(word.text) for word in segment.words]
+    guessed: Sequence[str | None] = restored(_valid(segment.text), [t.strip() for t in texts]) or [None] * len(texts)
+    return [_word(word, text, text != guess) for word, text, guess in zip(segment.words, texts, guessed, strict=True)]
 
 
 def _word(word: Word, text: str, odd: bool) -> dict[str, Any]:

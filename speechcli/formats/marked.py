@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from speechcli.core.span import to_ms
 from speechcli.timeline.cues import Cue, Style
@@ -18,13 +18,8 @@ class Run(NamedTuple):
     word: int | None
 
 
-class Shown(NamedTuple):
-    """What is on the screen from `start` to `end` (ms, start < end); no line is blank."""
-
-    start: int
-    end: int
-    lines: list[str]
-    speaker: str | None
+# What is on the screen: start, end (ms, start < end), lines (none blank), speaker.
+Shown: TypeAlias = tuple[int, int, list[str], str | None]
 
 
 def shown(cues: Iterable[Cue], style: Style, escape: Callable[[str], str]) -> Iterator[Shown]:
@@ -35,9 +30,9 @@ def shown(cues: Iterable[Cue], style: Style, escape: Callable[[str], str]) -> It
         if style.highlight_words and (lines := runs(cue)):
             for at, until, word in moments(cue, start, end):
                 marked = ["".join(_marked(escape(run.text), run.word, word) for run in line) for line in lines]
-                yield Shown(at, until, marked, cue.speaker)
+                yield at, until, marked, cue.speaker
         elif plain := [escape(text) for line in cue.lines if (text := clean(line))]:
-            yield Shown(start, end, plain, cue.speaker)
+            yield start, end, plain, cue.speaker
 
 
 def runs(cue: Cue) -> list[list[Run]]:

@@ -10,6 +10,7 @@ from speechcli.core.transcript import Transcript
 from speechcli.formats.rows import file_id
 from speechcli.timeline.text import clean
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 UNKNOWN = "unknown"  # meeteval demands a speaker
 
 
@@ -28,6 +29,6 @@ def document(transcript: Transcript) -> Iterator[str]:
             "end_time": max(tidy(segment.end), start),
             "words": text,
         }
-        yield before + json.dumps(row, ensure_ascii=False, allow_nan=False)
+        yield before + _encode(row)
         before = ",\n"
     yield "\n]\n" if before == ",\n" else "[]\n"

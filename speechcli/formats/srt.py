@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from speechcli.core.transcript import Segment, Transcript
@@ -34,7 +35,7 @@ _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}")  # what players underst
 def captions(cues: Iterable[Cue], style: Style = Style()) -> Iterator[str]:
     """One piece of text a caption."""
     for number, (start, end, lines, speaker) in enumerate(shown(cues, style, _harmless), 1):
-        name = _harmless(label(speaker)) if style.labels and speaker else ""
+        name = _name(speaker) if style.labels and speaker else ""
         body = "\n".join(lines) if len(lines) == 1 else _apart(lines)
         yield f"{number}\n{hms(start, ',')} --> {hms(end, ',')}\n{name}{body}\n\n"
 
@@ -92,6 +93,11 @@ def _harmless(text: str) -> str:
     if "<" not in text and ">" not in text and "{" not in text:
         return text
     return _OVERRIDE.sub("{", _TAG.sub("‹", _ARROW.sub("->", text)))
+
+
+@lru_cache(maxsize=256)
+def _name(speaker: str) -> str:
+    return _harmless(label(speaker))
 
 
 def _apart(lines: list[str]) -> str:

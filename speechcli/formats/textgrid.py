@@ -24,6 +24,7 @@ _Token: TypeAlias = float | str | bool  # a number, a text, a flag: whether it s
 _TOKEN = re.compile(r'!.*|"(?P<text>(?:[^"]|"")*+)"(?=[\s!]|$)|<(?P<flag>\w+)>|(?P<other>[^\s!]+)')
 _HEX = re.compile(r"[+-]?0[xX][\da-fA-F]+(?:\.[\da-fA-F]*)?(?:[pP][+-]?\d+)?")
 _NUMBER = re.compile(r"([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)(%?)")
+_DIGITS = frozenset("+-0123456789")  # what a number begins with
 _SILENCE = frozenset(("", "sp", "sil", "spn", "<eps>", "<sil>", "#"))
 _WORDS = re.compile(r"(?:(?P<speaker>.*\S)\s+-\s+)?words?", re.IGNORECASE)
 _SOUNDS = re.compile(r"(?:.*\S\s+-\s+)?(?:phones?|phonemes?|syllables?|tones?)", re.IGNORECASE)
@@ -170,7 +171,7 @@ def _tokens(text: str) -> Iterator[_Token]:
             yield quoted.replace('""', '"')
         elif (flag := match["flag"]) is not None:
             yield flag == "exists"
-        elif (other := match["other"]) is not None and (value := _value(other)) is not None:
+        elif (other := match["other"]) is not None and other[0] in _DIGITS and (value := _value(other)) is not None:
             yield value
 
 

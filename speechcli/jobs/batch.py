@@ -64,11 +64,12 @@ def carry_out(
     roots: Mapping[Path, Manifest],
     engines: Callable[[], Engines],
     resume: bool = True,
-    skip_existing: bool = True,
+    recheck: bool = True,
 ) -> Generator[Outcome | Progress, None, None]:
     """Does what was decided: refusals, skips and renderings first, then what needs a model.
 
-    engines: called once, when the first recording needs them.
+    engines: called once, when the first recording needs them. recheck: whether to leave a recording alone that
+    another process has finished in the meantime.
     """
     todo: list[Job] = []
     for decision in decisions:
@@ -84,7 +85,7 @@ def carry_out(
 
     def still_wanted(job: Job) -> bool:
         # another process may have finished it between the plan and the lock
-        return not (skip_existing and isinstance(decide(job, manifests.load(job.root), rendering), Skip))
+        return not (recheck and isinstance(decide(job, manifests.load(job.root), rendering), Skip))
 
     if todo:
         yield from _transcribed(todo, rendering, roots, engines(), resume, still_wanted)
@@ -99,7 +100,7 @@ def _transcribed(
     still_wanted: Callable[[Job], bool],
 ) -> Iterator[Outcome | Progress]:
     groups: dict[int, list[Sequence[Answer]]] = defaultdict(list)
-    for event in run.work(jobs, engines.transcriber, engines.detector, engines.recordings, resume, still_wanted):
+    for event in run.work(jobs, engines.transcriber, engines.detector, engines.recordings, resume, still_wanted, False):
         match event:
             case run.Began(job, duration, resumed):
                 yield Progress(job, 0.0, duration, resumed)
@@ -133,7 +134,7 @@ def stream(
     endings: list[run.Ended] = []
 
     def arriving() -> Iterator[Sequence[Answer]]:
-        for event in run.work([job], engines.transcriber, engines.detector, engines.recordings, resume):
+        for event in run.work([job], engines.transcriber, engines.detector, engines.recordings, resume, patient=False):
             match event:
                 case run.Began(_, duration, resumed):
                     tell(Progress(job, 0.0, duration, resumed))

@@ -78,11 +78,13 @@ def work(
     recordings: Recordings,
     resume: bool = True,
     still_wanted: Callable[[Job], bool] = lambda job: True,
+    patient: bool = True,
 ) -> Iterator[Event]:
     """Does the jobs in their order, several at once, and tells what happens.
 
     still_wanted: asked once a job's lock is held; False when another process has done it. Closing the iterator stops
-    everything; what the journals hold stays.
+    everything; what the journals hold stays. patient: whether to wait then for the batches under way; without it the
+    process has to end by `os._exit`, for engines abort when the interpreter ends under them.
     """
     crew = _Crew(transcriber, detector, recordings, resume, still_wanted)
     threads = [threading.Thread(target=crew.read, args=(jobs,), daemon=True, name="read")]
@@ -93,10 +95,11 @@ def work(
         thread.start()
     try:
         yield from crew.events(len(jobs))
+        patient = True  # nobody is at work any more
     finally:
         crew.stop()
         for thread in threads:
-            thread.join(timeout=0.0 if thread.name != "read" else 5.0)
+            thread.join(timeout=None if patient else 0.1)
         crew.close_journals()
 
 

@@ -91,7 +91,7 @@ class Mixer:
             self._turned = self._turned or np.flatnonzero(products < 0).tolist()
             mixed = self._sum(frames)
         mixed /= max(1, int(np.count_nonzero(self._heard)))
-        return mixed
+        return np.clip(mixed, -1.0, 1.0, out=mixed)  # channels that do not count are in the sum
 
     def _sum(self, frames: NDArray[np.float32]) -> Samples:
         total: Samples = frames[:, 0] * self._signs[0]

@@ -236,7 +236,7 @@ def _fewest(row: Sequence[Atom], limits: Limits) -> int:
     """Lines that filling one after the other takes."""
     n_lines, used, on_line, room = 1, 0, 0, limits.first
     for i, atom in enumerate(row):
-        blank = atom.blank and used > 0
+        blank = atom.blank and i > 0
         if i and (used + blank + atom.width > room or on_line + len(atom.words) > limits.words):
             n_lines, used, on_line, room = n_lines + 1, atom.width, len(atom.words), limits.width
         else:

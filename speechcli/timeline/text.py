@@ -26,12 +26,13 @@ def clean(text: str) -> str:
     >>> clean(" two\\r\\n\\x1b[31mlines ")
     'two [31mlines'
     """
+    text = text.replace("\n", " ")
     if text.isprintable():  # then its only plain blank is the space, and this is nearly every text
         text = text.strip(" ")
         if "  " not in text:
             return text if not text.isspace() else ""
     kept = _HARMFUL.sub("", _BLANKS.sub(" ", text))
-    return " ".join(token for token in kept.split(" ") if token.strip())
+    return " ".join(token for token in kept.split(" ") if token.strip()).strip()
 
 
 def width(text: str) -> int:
@@ -99,6 +100,7 @@ def chopped(token: str, limit: int) -> list[str]:
     return out
 
 
+@lru_cache(maxsize=256)
 def label(speaker: str | None) -> str:
     """The name before what was said, as Whisper's descendants write it; "" when nobody is known.
 

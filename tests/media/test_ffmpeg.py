@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import signal
 import subprocess
@@ -142,7 +141,6 @@ def test_a_hundred_decodes_leave_nothing_behind(ffmpeg, tone):
         return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
 
     list(decode(path, facts, ffmpeg))
-    gc.collect()  # what other tests left
     before = state()
     for n in range(100):
         with decode(path, facts, ffmpeg) as blocks:
@@ -151,7 +149,7 @@ def test_a_hundred_decodes_leave_nothing_behind(ffmpeg, tone):
             else:
                 next(blocks)
 
-    assert state() == before
+    assert all(now <= then for now, then in zip(state(), before, strict=True))  # other tests' threads may end
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -27,6 +27,7 @@ def rms(samples):
 
 @settings(deadline=None, max_examples=200)
 @given(arrays(np.float32, st.tuples(st.integers(0, 40), st.integers(1, 4)), elements=st.floats(width=32)))
+@example(np.float32([[-7e15, -1e10]]))
 def test_whatever_comes_in_finite_sound_within_full_scale_comes_out(frames):
     before = frames.copy()
     mixed = Mixer(frames.shape[1]).mix(frames)
@@ -34,7 +35,7 @@ def test_whatever_comes_in_finite_sound_within_full_scale_comes_out(frames):
     assert mixed.shape == (len(frames),)
     assert mixed.dtype == np.float32
     assert np.isfinite(mixed).all()
-    assert (np.abs(mixed) <= 1 + 1e-6).all()
+    assert (np.abs(mixed) <= 1).all()
     np.testing.assert_array_equal(frames, before)  # and what came in is not touched
 
 

@@ -1,0 +1,96 @@
+"""What the README shows works: its commands and its Python are run, and what they print is what it says."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import speechcli
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SAMPLE = Path(speechcli.__file__).parent / "sample" / "two_cities.mp3"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A newcomer's folder: the recording that ships, and a folder of recordings."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copy(SAMPLE, folder)
+    (folder / "recordings").mkdir()
+    shutil.copy(ROOT / "tests" / "data" / "LJ001-0002.flac", folder / "recordings")
+    shutil.copy(ROOT / "tests" / "data" / "367-130732-0001.flac", folder / "recordings")
+    return folder
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    program = folder / "bin" / "speechcli"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m speechcli "$@"\n')
+    program.chmod(0o755)
+    env = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "XDG_CONFIG_HOME": str(folder / "config")}
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=folder, env=env, capture_output=True, text=True
+    )
+
+
+def test_every_command_works_and_prints_what_the_readme_says(place):
+    for block in blocks("console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, shown = part.partition("\n")
+            done = run(command, place)
+            assert done.returncode == 0, f"{command}\n{done.stderr}"
+            assert "Traceback" not in done.stderr
+            if shown.strip():
+                # other processors hear a word some milliseconds earlier or later
+                assert re.sub(r"\d", "0", done.stdout.strip()) == re.sub(r"\d", "0", shown.strip()), command
+
+
+def test_the_python_example_works(place):
+    (code,) = blocks("python")
+
+    done = run(f"{sys.executable} - <<'END'\n{code}\nEND", place)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("It was the best of times")
+    assert (place / "two_cities.vtt").read_text().startswith("WEBVTT\n\n")
+
+
+def test_the_configuration_example_is_understood(place):
+    (text,) = blocks("toml")
+    tomllib.loads(text)
+    (place / "speechcli.toml").write_text(text)
+
+    done = run("speechcli transcribe two_cities.mp3 --dry-run", place)
+    (place / "speechcli.toml").unlink()
+
+    assert done.returncode == 0, done.stderr
+    assert "two_cities.json" in done.stdout
+
+
+def test_every_exit_code_is_in_the_table():
+    from speechcli import errors
+
+    codes = {e.exit_code for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.SpeechcliError)}
+
+    table = {int(n) for row in re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE) for n in row.split(",")}
+    assert codes <= table
+    assert {0, 1, 130, 141, 143} <= table
+
+
+def test_every_format_and_file_named_exists():
+    from speechcli.formats.table import FORMATS
+
+    for name in FORMATS:
+        assert f"`{name}`" in README
+    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / link).exists(), link

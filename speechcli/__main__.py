@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from speechcli.cli import signals, streams
 from speechcli.cli.show import safe
@@ -19,7 +20,8 @@ def main() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     code = streams.settle(run(sys.argv[1:]))
     # not sys.exit: engines at work in other threads abort when the interpreter ends under them, and take seconds
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.flush()
     os._exit(code)
 
 
@@ -56,7 +58,7 @@ def _run(args: list[str]) -> int:
         # Typer ends a broken pipe by `sys.exit(1)`
         if isinstance(error.__context__, BrokenPipeError):
             raise error.__context__ from None
-        raise
+        return error.code if isinstance(error.code, int) else 0
     return code if isinstance(code, int) else 0
 
 

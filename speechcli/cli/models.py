@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated
 
 import typer
@@ -102,7 +103,7 @@ def _about(model: Model, folder: Path | None) -> str:
     source = f"the package {model.distribution}" if model.package else f"https://huggingface.co/{model.repo}"
     pinned = model.revision or (f"model.bin sha256 {model.sha256}" if model.sha256 else "not pinned: the hub's latest")
     facts = {
-        "also called": ", ".join((*model.aliases, model.name.removeprefix("whisper-"))),
+        "also called": ", ".join(dict.fromkeys((*model.aliases, model.name.removeprefix("whisper-")))),
         "what": model.what,
         "languages": ", ".join(name_of(code) for code in model.languages),
         "weights": show.megabytes(model.size_mb),
@@ -112,7 +113,15 @@ def _about(model: Model, folder: Path | None) -> str:
         "revision": pinned,
         "on this machine": "yes" if catalog.present(model, folder) else f"no (speechcli models pull {model.name})",
     }
-    return f"{model.name}\n" + "".join(f"  {name + ':':<17}{fact}\n" for name, fact in facts.items())
+    return f"{model.name}\n" + "".join(_fact(name, fact) for name, fact in facts.items())
+
+
+def _fact(name: str, fact: str) -> str:
+    first = f"  {name + ':':<17}"
+    return (
+        fill(fact, 80, initial_indent=first, subsequent_indent=" " * 19, break_long_words=False, break_on_hyphens=False)
+        + "\n"
+    )
 
 
 def _pull(name: str, folder: Path | None, offline: bool) -> None:

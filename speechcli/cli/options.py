@@ -97,7 +97,14 @@ Recursive: TypeAlias = Annotated[
     typer.Option("--recursive/--no-recursive", "-r", help="Walk folders to the bottom.", rich_help_panel=_IN),
 ]
 Track: TypeAlias = Annotated[
-    int, typer.Option("--track", min=0, help="Audio track of a file that has several.", rich_help_panel=_IN)
+    int | None,
+    typer.Option(
+        "--track",
+        min=0,
+        help="Audio track of a file that has several, counted from 0.",
+        show_default="the one the file prefers",
+        rich_help_panel=_IN,
+    ),
 ]
 Channel: TypeAlias = Annotated[
     int | None,

@@ -15,15 +15,18 @@ HEAVY = ("numpy", "torch", "transformers", "onnxruntime", "ctranslate2", "faster
 
 
 def modules_after(args: list[str], **environment: str) -> set[str]:
-    """What is imported when `speechcli ARGS` has ended."""
+    """What `speechcli ARGS` imports."""
     code = (
-        "import atexit, sys\n"
-        "atexit.register(lambda: print('\\n'.join(sys.modules), file=sys.__stderr__))\n"
+        "import os, sys\n"
+        "def tell(code):\n"
+        "    os.write(2, ' '.join(sys.modules).encode())\n"
+        "    leave(code)\n"
+        "leave, os._exit = os._exit, tell\n"  # how the program ends
         f"sys.argv[1:] = {args!r}\n"
         "from speechcli.__main__ import main; main()"
     )
-    env = os.environ | environment
-    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env).stderr.split())
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment)
+    return set(done.stderr.split())
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ Sound: TypeAlias = "str | Path | bytes | BinaryIO | tuple[NDArray[np.floating], 
 class Options:
     """How to transcribe; the commands' options of the same names say more.
 
-    language: a code or English name, several for an allowed list, None to find out. track, channel: counted from 0.
+    language: a code or English name, several for an allowed list, None to find out. track, channel: counted from 0; without,
+    the track that the file prefers, and a mix of its channels.
     clips: (start, end) in seconds, all when empty. settings: the engine's own. longest: refuse longer recordings.
     """
 
@@ -56,7 +57,7 @@ class Options:
     dtype: str = "auto"
     batch_size: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
-    track: int = 0
+    track: int | None = None
     channel: int | None = None
     clips: Sequence[tuple[Seconds, Seconds]] = ()
     rules: Rules = Rules()

@@ -21,7 +21,7 @@ def transcribe(
     files_from: options.FilesFrom = None,
     null: options.Null = False,
     recursive: options.Recursive = True,
-    track: options.Track = 0,
+    track: options.Track = None,
     channel: options.Channel = None,
     clip_timestamps: options.ClipTimestamps = None,
     max_recording: options.MaxRecording = "100h",

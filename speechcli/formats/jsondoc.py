@@ -31,9 +31,9 @@ def document(transcript: Transcript) -> Iterator[str]:
     yield f'{{\n"schema": {_encode(SCHEMA)},\n"text": {_encode(_valid(transcript.text))},\n'
     yield f'"language": {_encode(transcript.language)},\n"duration": {_encode(tidy(transcript.duration))},\n'
     segments, words = [], []
-    for number, segment in enumerate(transcript.segments):
+    for i, segment in enumerate(transcript.segments):
         spoken = [_encode(row) for row in _words(segment)]
-        segments.append(_encode(_segment(number, segment))[:-1] + _inside("words", spoken) + "}")
+        segments.append(_encode(_segment(i, segment))[:-1] + _inside("words", spoken) + "}")
         words += spoken
     yield from _list("segments", segments)
     yield from _list("word_segments", words)
@@ -84,9 +84,9 @@ def _inside(key: str, rows: list[str]) -> str:
     return f', "{key}": [{", ".join(rows)}]' if rows else ""
 
 
-def _segment(number: int, segment: Segment) -> dict[str, Any]:
+def _segment(place: int, segment: Segment) -> dict[str, Any]:
     """All but its words."""
-    row: dict[str, Any] = {"id": number, **_span(segment), "text": _valid(segment.text)}
+    row: dict[str, Any] = {"id": place, **_span(segment), "text": _valid(segment.text)}
     if segment.speaker is not None:
         row["speaker"] = _valid(segment.speaker)
     if segment.language is not None:

@@ -31,7 +31,7 @@ class Question:
     hints: Hints = Hints()
     rules: Rules = Rules()
     judged: bool = True
-    track: int = 0
+    track: int | None = None  # the one the file prefers
     channel: int | None = None
     clips: tuple[Span, ...] = ()
 

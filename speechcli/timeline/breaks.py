@@ -74,29 +74,24 @@ def atoms(segments: Iterable[Segment], limit: int) -> list[Atom]:
     for segment in segments:
         parted = True  # from what was before
         for word in segment.words or interpolated(segment):
-            text = clean(word.text)
+            text, columns = _measured(word.text)
             if not text:
                 parted = True
                 continue
-            blank = parted or word.text[0].isspace()
-            if blank and parted and out and breakable(out[-1].text[-1], text[0]):
-                blank = word.text[0].isspace()  # Chinese segments are joined without a blank
-            elif not blank and not breakable(out[-1].text[-1], text[0]) and out[-1].width + width(text) <= limit:
-                last = out.pop()
-                out.append(
-                    Atom(
-                        last.text + text,
-                        last.width + width(text),
-                        last.blank,
-                        last.start,
-                        max(last.end, word.end),
-                        (*last.words, word),
-                    )
-                )
-                parted = word.text[-1].isspace()
-                continue
-            out.extend(_atoms_of(word, text, blank, limit, out[-1].start if out else word.start))
+            blank = word.text[0].isspace() or (parted and not (out and breakable(out[-1].text[-1], text[0])))
             parted = word.text[-1].isspace()
+            last = out[-1] if out else None
+            start = word.start if last is None else max(word.start, last.start)
+            end = max(word.end, start)
+            if last and not blank and last.width + columns <= limit and not breakable(last.text[-1], text[0]):
+                words = (*last.words, word)
+                out[-1] = Atom(
+                    last.text + text, last.width + columns, last.blank, last.start, max(last.end, end), words
+                )
+            elif columns <= limit:
+                out.append(Atom(text, columns, blank, start, end, (word,)))
+            else:
+                out += _chopped(word.moved(start, end), text, blank, limit)
     return out
 
 
@@ -204,7 +199,7 @@ def _cost(atom: Atom, following: Atom) -> float:
     return (closing if closing == _TIED else min(closing, _opening(following.text))) - _PAUSED * silence
 
 
-@lru_cache(maxsize=1 << 15)  # words come again and again
+@lru_cache(maxsize=1 << 15)
 def _closing(text: str) -> float:
     """What a break after this word costs, whatever follows."""
     if ends_sentence(text):
@@ -245,20 +240,23 @@ def _fewest(row: Sequence[Atom], limits: Limits) -> int:
     return n_lines
 
 
-def _atoms_of(word: Word, text: str, blank: bool, limit: int, after: Seconds) -> list[Atom]:
-    """The atom of a word that begins no earlier than `after`; several when it is too wide for a line."""
-    start = max(word.start, after)
-    end = max(word.end, start)
-    if (columns := width(text)) <= limit:
-        return [Atom(text, columns, blank, start, end, (word,))]
+@lru_cache(maxsize=1 << 15)  # words come again and again
+def _measured(raw: str) -> tuple[str, int]:
+    text = clean(raw)
+    return text, width(text)
+
+
+def _chopped(word: Word, text: str, blank: bool, limit: int) -> list[Atom]:
+    """The atoms of a word too wide for a line, its time shared among them."""
     texts = [
         " " * (i == 0 and (blank or k > 0)) + piece
         for k, token in enumerate(text.split(" "))
         for i, piece in enumerate(chopped(token, limit))
     ]
     return [
-        Atom(w.text.lstrip(" "), width(w.text.lstrip(" ")), w.text[0] == " ", w.start, w.end, (w,))
-        for w in _shared(texts, start, end, word.speaker)
+        Atom(*_measured(w.text), w.text[0] == " ", w.start, w.end, (w,))
+        for w in _shared(texts, word.start, word.end, word.speaker)
+        if w.text.strip()
     ]
 
 

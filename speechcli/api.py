@@ -32,7 +32,7 @@ from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, sources
 from speechcli.timeline.cues import Style
 from speechcli.timeline.stitch import Answer
-from speechcli.timeline.windows import Rules
+from speechcli.timeline.windows import Rules, listening_to_all
 
 Sound: TypeAlias = "str | Path | bytes | BinaryIO | tuple[NDArray[np.floating], int]"
 """A path, the bytes of a media file, an open binary file, a base64 `data:` URL, or (samples, rate): samples of shape
@@ -43,9 +43,9 @@ Sound: TypeAlias = "str | Path | bytes | BinaryIO | tuple[NDArray[np.floating], 
 class Options:
     """How to transcribe; the commands' options of the same names say more.
 
-    language: a code or English name, several for an allowed list, None to find out. track, channel: counted from 0; without,
-    the track that the file prefers, and a mix of its channels.
-    clips: (start, end) in seconds, all when empty. settings: the engine's own. longest: refuse longer recordings.
+    language: a code or English name, several for an allowed list, None to find out. track, channel: counted from 0;
+    without, the track that the file prefers, and a mix of its channels. clips: (start, end) in seconds, all when empty.
+    vad: whether to listen for speech first. settings: the engine's own. longest: refuse longer recordings.
     """
 
     model: str = catalog.EMBEDDED
@@ -60,6 +60,7 @@ class Options:
     track: int | None = None
     channel: int | None = None
     clips: Sequence[tuple[Seconds, Seconds]] = ()
+    vad: bool = True
     rules: Rules = Rules()
     model_dir: Path | None = None
     offline: bool = False
@@ -127,7 +128,8 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
             options.context,
             options.task,
         ),
-        rules=options.rules,
+        rules=options.rules if options.vad else listening_to_all(options.rules),
+        judged=options.vad,
         track=options.track,
         channel=options.channel,
         clips=tuple(Span(start, end) for start, end in options.clips),
@@ -154,7 +156,7 @@ def _transcribed(paths: Sequence[Path], options: Options) -> list[Transcript]:
     done: dict[int, Transcript] = {}
     try:
         recordings = Recordings(program, transcriber.traits.rate, options.longest)
-        for event in run.work(jobs, transcriber, registry.open_detector(), recordings):
+        for event in run.work(jobs, transcriber, registry.open_detector(options.vad), recordings):
             match event:
                 case run.Group(job, answers):
                     groups[place[id(job)]].append(answers)

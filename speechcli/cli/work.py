@@ -29,7 +29,7 @@ from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, Wish
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, files, lists, probe, sources
 from speechcli.media.files import Input
-from speechcli.timeline.windows import Rules
+from speechcli.timeline.windows import Rules, listening_to_all
 
 _WORTH_A_TABLE = 2  # recordings
 
@@ -105,9 +105,9 @@ def rules(listening: bool, threshold: float | None, silence: int | None, speech:
     """The rules of cutting, of the speech detector's options (milliseconds)."""
     made = Rules()
     if not listening:
-        return replace(made, onset=0.01, offset=0.01)
+        return listening_to_all(made)
     if threshold is not None:
-        made = replace(made, onset=threshold, offset=max(0.005, min(threshold, threshold - 0.15)))
+        made = replace(made, onset=threshold, offset=max(0.005, threshold - 0.15))
     given = {"gap": silence, "min_speech": speech, "pad": pad}
     return replace(made, **{name: ms / 1000 for name, ms in given.items() if ms is not None})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from speechcli.core.span import Seconds, Span, clipped
 
@@ -32,6 +32,11 @@ class Rules:
             raise ValueError("thresholds must be 0 < offset <= onset <= 1")
         if self.longest <= 4 * (self.context + self.pad):
             raise ValueError("windows must be longer than four times their padding and context")
+
+
+def listening_to_all(rules: Rules) -> Rules:
+    """The rules for a detector that takes everything for speech."""
+    return replace(rules, onset=0.01, offset=0.01)
 
 
 @dataclass(frozen=True, slots=True)

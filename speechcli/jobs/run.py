@@ -342,7 +342,8 @@ class _Crew:
         group = piece.work.groups[piece.window.index[0]]
         group.answers.append(answer)
         group.missing -= 1
-        for part in pipeline.to_hear_again(self._transcriber, answer):
+        judged = piece.work.job.question.judged  # without a speech detector nobody knows what was passed over
+        for part in pipeline.to_hear_again(self._transcriber, answer) if judged else ():
             again = _Piece(piece.work, part, piece.audio.cut(part.heard))
             group.missing += 1
             if (known := self._known(again)) is not None:

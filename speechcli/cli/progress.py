@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from speechcli.cli.show import safe
@@ -143,7 +144,7 @@ def lines_of(outcome: Outcome, quiet: bool) -> Iterator[str]:
     if outcome.error is not None:
         word = "skipped" if outcome.status == "skipped" else "error"
         if word == "error" or not quiet:
-            yield f"{word}: {name}: {safe(_without(str(outcome.error), outcome.job.name))}"
+            yield f"{word}: {_about(str(outcome.error), outcome.job.name)}"
         return
     if quiet:
         if outcome.verdict is not None and outcome.verdict.status != "ok":
@@ -199,6 +200,8 @@ def _count(n: int, noun: str, plural: str = "s") -> str:
     return f"{n} {noun}{plural if n != 1 else ''}"
 
 
-def _without(message: str, name: str) -> str:
-    """The message without the name it begins with: the line has it already."""
-    return message.removeprefix(f"{name}: ").removeprefix(f"{name} ")
+def _about(message: str, name: str) -> str:
+    """The message under the recording's whole name, which is said once."""
+    base = Path(name).name
+    own = message.removeprefix(name if message.startswith(name) else base)
+    return safe(f"{name}{own}" if own != message else f"{name}: {message}")

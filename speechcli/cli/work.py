@@ -14,7 +14,7 @@ from pathlib import Path
 from speechcli.backends import registry
 from speechcli.backends.base import Hints as Hints
 from speechcli.backends.registry import Wanted as Wanted
-from speechcli.cli import show, values
+from speechcli.cli import environment, show, values
 from speechcli.cli import summary as summaries
 from speechcli.cli.progress import clock, lines_of, screen
 from speechcli.core.span import Seconds
@@ -83,7 +83,7 @@ def work(
             output = "-" if len(rendering.formats) <= 1 else output
         where = plan.delivery(rendering.formats, output, target.output_dir, target.state_dir, len(found))
         rendering = replace(rendering, formats=where.formats)
-        program = ffmpeg.find(_env("SPEECHCLI_FFMPEG"))
+        program = ffmpeg.find(environment.ffmpeg())
         if choices.dry_run:
             jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
             return _dry_run(jobs, rendering, wanted, program, choices)

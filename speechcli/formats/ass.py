@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from speechcli.core.span import to_ms
 from speechcli.formats.clock import centiseconds
@@ -40,9 +41,8 @@ def captions(cues: Iterable[Cue], style: Style = Style()) -> Iterator[str]:
         text = (_karaoke(cue, start, end) if style.highlight_words else "") or _plain(cue)
         if not text:
             continue
-        name = _escaped(clean(cue.speaker or ""))
-        shown = _escaped(label(cue.speaker)) if style.labels else ""
-        yield f"Dialogue: 0,{_time(start)},{_time(end)},Default,{name.replace(',', ';')},0,0,0,,{shown}{text}\n"
+        shown = _escaped(label(cue.speaker)) if style.labels and cue.speaker else ""
+        yield f"Dialogue: 0,{_time(start)},{_time(end)},Default,{_name(cue.speaker)},0,0,0,,{shown}{text}\n"
 
 
 def _plain(cue: Cue) -> str:
@@ -71,6 +71,12 @@ def _karaoke(cue: Cue, start: int, end: int) -> str:
             text += _escaped(run.text)
         out.append(text)
     return "\\N".join(out)
+
+
+@lru_cache(maxsize=256)
+def _name(speaker: str | None) -> str:
+    """The speaker as a field of the line, where commas part."""
+    return _escaped(clean(speaker or "")).replace(",", ";")
 
 
 def _time(hundredths: int) -> str:

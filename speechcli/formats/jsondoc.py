@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ _BYTES = "_bytes"  # after a key: its value in base64, because it was no UTF-8
 _HALF = re.compile("[\ud800-\udfff]")
 _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # not what os.fsdecode makes of a byte
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_quoted: Callable[[str], str] = json.encoder.encode_basestring
 
 
 def document(transcript: Transcript) -> Iterator[str]:
@@ -32,8 +33,8 @@ def document(transcript: Transcript) -> Iterator[str]:
     yield f'"language": {_encode(transcript.language)},\n"duration": {_encode(tidy(transcript.duration))},\n'
     segments, words = [], []
     for i, segment in enumerate(transcript.segments):
-        spoken = [_encode(row) for row in _words(segment)]
-        segments.append(_encode(_segment(i, segment))[:-1] + _inside("words", spoken) + "}")
+        spoken = _words(segment)
+        segments.append(_segment(i, segment, spoken))
         words += spoken
     yield from _list("segments", segments)
     yield from _list("word_segments", words)
@@ -80,42 +81,43 @@ def _list(key: str, rows: list[str]) -> Iterator[str]:
     yield f"{rows[-1]}\n],\n"
 
 
-def _inside(key: str, rows: list[str]) -> str:
-    return f', "{key}": [{", ".join(rows)}]' if rows else ""
+# Segments and words are put together by hand: there are a hundred thousand of them, and each word is written twice.
 
 
-def _segment(place: int, segment: Segment) -> dict[str, Any]:
-    """All but its words."""
-    row: dict[str, Any] = {"id": place, **_span(segment), "text": _valid(segment.text)}
+def _segment(place: int, segment: Segment, words: list[str]) -> str:
+    row = f'{{"id": {place}, "start": {tidy(segment.start)}, "end": {tidy(segment.end)}, '
+    row += f'"text": {_quoted(_valid(segment.text))}'
     if segment.speaker is not None:
-        row["speaker"] = _valid(segment.speaker)
+        row += f', "speaker": {_quoted(_valid(segment.speaker))}'
     if segment.language is not None:
-        row["language"] = segment.language
+        row += f', "language": {_quoted(segment.language)}'
     if segment.avg_logprob is not None:
-        row["avg_logprob"] = segment.avg_logprob
-    return row
+        row += f', "avg_logprob": {_encode(segment.avg_logprob)}'
+    if words:
+        row += f', "words": [{", ".join(words)}]'
+    return row + "}"
 
 
-def _words(segment: Segment) -> list[dict[str, Any]]:
+def _words(segment: Segment) -> list[str]:
     texts = [_valid(word.text) for word in segment.words]
     guessed: Sequence[str | None] = restored(_valid(segment.text), [t.strip() for t in texts]) or [None] * len(texts)
     return [_word(word, text, text != guess) for word, text, guess in zip(segment.words, texts, guessed, strict=True)]
 
 
-def _word(word: Word, text: str, odd: bool) -> dict[str, Any]:
+def _word(word: Word, text: str, odd: bool) -> str:
     """odd: its blanks cannot be told from the text of the segment, and are written out."""
-    row: dict[str, Any] = {"word": text.strip(), **_span(word)}
+    row = f'{{"word": {_quoted(text.strip())}, "start": {tidy(word.start)}, "end": {tidy(word.end)}'
     if word.confidence is not None:
-        row["score"] = word.confidence
+        row += f', "score": {_encode(word.confidence)}'
     if word.speaker is not None:
-        row["speaker"] = _valid(word.speaker)
+        row += f', "speaker": {_quoted(_valid(word.speaker))}'
     if word.placed == "interpolated":
-        row["interpolated"] = True
+        row += ', "interpolated": true'
     elif word.placed != "model":
-        row["placed"] = word.placed
+        row += f', "placed": {_quoted(word.placed)}'
     if odd:
-        row["text"] = text
-    return row
+        row += f', "text": {_quoted(text)}'
+    return row + "}"
 
 
 def _quality(verdict: Verdict) -> dict[str, Any]:

@@ -27,11 +27,13 @@ def shown(cues: Iterable[Cue], style: Style, escape: Callable[[str], str]) -> It
     for cue in cues:
         start = max(to_ms(cue.start), 0)
         end = max(to_ms(cue.end), start + 1)
-        if style.highlight_words and (lines := runs(cue)):
+        if style.highlight_words and (cut := runs(cue)):
             for at, until, word in moments(cue, start, end):
-                marked = ["".join(_marked(escape(run.text), run.word, word) for run in line) for line in lines]
+                marked = ["".join(_marked(escape(run.text), run.word, word) for run in line) for line in cut]
                 yield at, until, marked, cue.speaker
-        elif plain := [escape(text) for line in cue.lines if (text := clean(line))]:
+            continue
+        lines = cue.lines if "".join(cue.lines).isprintable() else map(clean, cue.lines)
+        if plain := [escape(line) for line in lines if line.strip()]:
             yield start, end, plain, cue.speaker
 
 

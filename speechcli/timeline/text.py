@@ -26,11 +26,12 @@ def clean(text: str) -> str:
     >>> clean(" two\\r\\n\\x1b[31mlines ")
     'two [31mlines'
     """
-    text = text.replace("\n", " ")
-    if text.isprintable():  # then its only plain blank is the space, and this is nearly every text
+    if not text.isprintable():
+        text = text.replace("\n", " ")
+    if text.isprintable():  # then its only blank is the space; nearly every text is like that
         text = text.strip(" ")
         if "  " not in text:
-            return text if not text.isspace() else ""
+            return text
     kept = _HARMFUL.sub("", _BLANKS.sub(" ", text))
     return " ".join(token for token in kept.split(" ") if token.strip()).strip()
 

@@ -46,7 +46,7 @@ def captions(cues: Iterable[Cue], style: Style = Style()) -> Iterator[str]:
 
 
 def _plain(cue: Cue) -> str:
-    return "\\N".join(_escaped(text) for line in cue.lines if (text := clean(line)))
+    return "\\N".join([_escaped(text) for line in cue.lines if (text := clean(line))])
 
 
 def _karaoke(cue: Cue, start: int, end: int) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from speechcli.core.span import tidy
 from speechcli.core.transcript import Transcript
 from speechcli.formats.rows import file_id
 from speechcli.timeline.text import clean
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_quoted: Callable[[str], str] = json.encoder.encode_basestring
 UNKNOWN = "unknown"  # meeteval demands a speaker
 
 
@@ -22,13 +22,11 @@ def document(transcript: Transcript) -> Iterator[str]:
         if not (text := clean(segment.text)):
             continue
         start = tidy(max(segment.start, 0.0))
-        row = {
-            "session_id": name,
-            "speaker": clean(segment.speaker or "") or UNKNOWN,
-            "start_time": start,
-            "end_time": max(tidy(segment.end), start),
-            "words": text,
-        }
-        yield before + _encode(row)
+        end = max(tidy(segment.end), start)
+        speaker = _quoted(clean(segment.speaker or "") or UNKNOWN)
+        yield (
+            f'{before}{{"session_id": {_quoted(name)}, "speaker": {speaker}, "start_time": {start}, "end_time": {end}, '
+            f'"words": {_quoted(text)}}}'
+        )
         before = ",\n"
     yield "\n]\n" if before == ",\n" else "[]\n"

@@ -3,7 +3,7 @@
 A counter from 1, `HH:MM:SS,mmm --> HH:MM:SS,mmm`, one or more lines, a blank line; UTF-8 without BOM, LF. Nothing can
 be escaped in it: what a player or parser would take for markup is written so that it does not.
 Reading goes through pysrt, the only GPL-3 package, which only this file imports; it is imported by the reader, so that
-writing does without. Writing is plain formatting: 100,000 captions take pysrt's objects three times as long.
+writing does without. Writing is plain formatting: pysrt's objects take more than twice as long.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import json
 import math
 import zlib
 from collections.abc import Iterator
-from typing import Any
 
 from speechcli.core.span import tidy
 from speechcli.core.transcript import Segment, Transcript, Word
@@ -34,35 +33,30 @@ def document(transcript: Transcript) -> Iterator[str]:
     yield f'"usage": {{"type": "duration", "seconds": {math.ceil(transcript.duration)}}}\n}}\n'
 
 
-def _list(key: str, rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+def _list(key: str, rows: Iterator[str]) -> Iterator[str]:
     before = f'"{key}": ['
     for row in rows:
-        yield f"{before}\n{_encode(row)}"
+        yield f"{before}\n{row}"
         before = ","
     yield "\n],\n" if before == "," else f"{before}],\n"
 
 
-def _segment(number: int, segment: Segment, text: str) -> dict[str, Any]:
+def _segment(place: int, segment: Segment, text: str) -> str:
+    """Put together by hand, like the words, because there may be very many. Whisper's texts begin with their blank."""
     raw = text.encode()
-    return {
-        "id": number,
-        "seek": 0,
-        "start": tidy(segment.start),
-        "end": tidy(segment.end),
-        "text": f" {text}",  # Whisper's texts begin with their blank
-        "tokens": [],
-        "temperature": 0.0,
-        "avg_logprob": segment.avg_logprob or 0.0,
-        "compression_ratio": round(len(raw) / _compressed(raw), 3),
-        "no_speech_prob": 0.0,
-    }
+    return (
+        f'{{"id": {place}, "seek": 0, "start": {tidy(segment.start)}, "end": {tidy(segment.end)}, '
+        f'"text": {_encode(" " + text)}, "tokens": [], "temperature": 0.0, '
+        f'"avg_logprob": {_encode(segment.avg_logprob) if segment.avg_logprob else "0.0"}, '
+        f'"compression_ratio": {round(len(raw) / _compressed(raw), 3)}, "no_speech_prob": 0.0}}'
+    )
+
+
+def _word(word: Word) -> str:
+    return f'{{"word": {_encode(clean(word.text))}, "start": {tidy(word.start)}, "end": {tidy(word.end)}}}'
 
 
 def _compressed(raw: bytes) -> int:
     """Length after zlib, as Whisper counts it, with the small tables that a segment needs: a tenth of the time."""
     squeezer = zlib.compressobj(wbits=12, memLevel=1)
     return len(squeezer.compress(raw)) + len(squeezer.flush())
-
-
-def _word(word: Word) -> dict[str, Any]:
-    return {"word": clean(word.text), "start": tidy(word.start), "end": tidy(word.end)}

@@ -6,10 +6,10 @@ Works on one `Heard`, in the time of its own audio, before anything else sees it
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from speechcli.core.span import Seconds, Span, clipped, total
 from speechcli.core.transcript import Dropped, Heard, Segment, Word, joined
@@ -44,6 +44,8 @@ def polish(heard: Heard, duration: Seconds, speech: Sequence[Span]) -> Heard:
             dropped.append(loop)
         if kept is None:
             continue
+        if segments and segments[-1].end + SHORTEST > duration and segments[-1].words and kept.words:
+            kept = _together(segments.pop(), kept)  # no time is left for a segment of its own
         kept = _placed(kept, duration, segments[-1].end if segments else 0.0, speech)
         if reason := _made_up(kept, speech):
             dropped.append(Dropped(kept.start, kept.end, kept.text, reason))
@@ -91,6 +93,11 @@ def _without_loop(segment: Segment) -> tuple[Segment | None, Dropped | None]:
     return replace(segment, words=words, text=joined(words), end=max(segment.start, words[-1].end)), loop
 
 
+def _together(first: Segment, second: Segment) -> Segment:
+    words = first.words + second.words
+    return replace(first, words=words, text=joined(words), end=max(first.end, second.end))
+
+
 def _placed(segment: Segment, duration: Seconds, after: Seconds, speech: Sequence[Span]) -> Segment:
     """The segment inside [after, duration], its words in order, none empty in time, none endless."""
     at = min(after, max(0.0, duration - SHORTEST))
@@ -101,7 +108,7 @@ def _placed(segment: Segment, duration: Seconds, after: Seconds, speech: Sequenc
         end = min(max(end, start + SHORTEST), max(duration, start))
         words.append(word.moved(start, end))
         at = start  # the next word may not begin earlier; a crowded end shares its time
-    words = _without_overlap(words)
+    words = _apart(words, duration)
     if words:
         return replace(segment, start=words[0].start, end=words[-1].end, words=tuple(words))
     start = min(max(segment.start, at), duration)
@@ -120,11 +127,21 @@ def _not_endless(word: Word, speech: Sequence[Span]) -> tuple[Seconds, Seconds]:
     return best.start, min(best.end, best.start + longest)
 
 
-def _without_overlap(words: Sequence[Word]) -> list[Word]:
-    out = list(words)
-    for i, (word, following) in enumerate(itertools.pairwise(words)):
-        if word.end > following.start:
-            out[i] = word.moved(word.start, max(word.start, following.start))
+def _apart(words: Sequence[Word], duration: Seconds) -> list[Word]:
+    """The words without overlap; those that begin together share their time evenly, which is a guess and says so."""
+    out: list[Word] = []
+    first = 0
+    while first < len(words):
+        stop, start = first + 1, words[first].start
+        while stop < len(words) and words[stop].start < start + SHORTEST * (stop - first):
+            stop += 1
+        run = words[first:stop]
+        limit = words[stop].start if stop < len(words) else duration
+        end = min(max(run[-1].end, start + SHORTEST * len(run)), limit)
+        edges = [start + (end - start) * i / len(run) for i in range(len(run))] + [end]
+        guessed = run[0].placed if len(run) == 1 else "interpolated"
+        out += [replace(w, start=a, end=b, placed=guessed) for w, (a, b) in zip(run, pairwise(edges), strict=True)]
+        first = stop
     return out
 
 

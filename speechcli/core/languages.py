@@ -132,13 +132,13 @@ _ALSO = {
 }
 
 
-def code_of(text: str) -> str | None:
+def code_of(text: object) -> str | None:
     """The code of a language given as code, English name or locale; None for anything else.
 
     >>> code_of("German"), code_of("en-US"), code_of("Klingon")
     ('de', 'en', None)
     """
-    word = text.strip().lower().replace("_", "-")
+    word = str(text or "").strip().lower().replace("_", "-")
     for candidate in (word, word.partition("-")[0]):
         if candidate in NAMES:
             return candidate

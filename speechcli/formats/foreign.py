@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from speechcli.core.languages import code_of
 from speechcli.core.span import Seconds, tidy
 from speechcli.core.transcript import Segment, Transcript, Turn
 from speechcli.errors import DataError
-from speechcli.formats.languages import code_of
 from speechcli.formats.rows import one_recording, transcript_of
 from speechcli.formats.words import Row, name, number, with_words
 

@@ -11,9 +11,9 @@ import math
 import zlib
 from collections.abc import Iterator
 
+from speechcli.core.languages import name_of
 from speechcli.core.span import tidy
 from speechcli.core.transcript import Segment, Transcript, Word
-from speechcli.formats.languages import NAMES
 from speechcli.timeline.text import clean
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
@@ -23,7 +23,7 @@ def document(transcript: Transcript) -> Iterator[str]:
     """One segment or word a line."""
     task = "translate" if any(("task", "translate") in stage.settings for stage in transcript.made_by) else "transcribe"
     language = transcript.language or ""
-    yield f'{{\n"task": {_encode(task)},\n"language": {_encode(NAMES.get(language, language))},\n'
+    yield f'{{\n"task": {_encode(task)},\n"language": {_encode(name_of(language).lower())},\n'
     segments = [(s, text) for s in transcript.segments if (text := clean(s.text))]
     yield f'"duration": {_encode(tidy(transcript.duration))},\n'
     yield f'"text": {_encode(" ".join(text for _, text in segments))},\n'

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -208,15 +209,20 @@ class Line:
 def against_p(inputs: Sequence[Path], warm: Path, scratch: Path, pairs: int) -> list[tuple[Run, Run]]:
     """Ours and P on these, after one uncounted run of each on `warm`; SRT files in scratch/ours and scratch/P."""
     a, b = scratch / "ours", scratch / "P"
-    a.mkdir()
-    b.mkdir()
-    measure(ours([warm], a))
-    measure(peer(P, [warm], b))
+    measure(ours([warm], anew(a)))
+    measure(peer(P, [warm], anew(b)))
     return in_turns(
-        lambda: measure(ours(inputs, a, "--overwrite")),
-        lambda: measure(peer(P, inputs, b)),
+        lambda: measure(ours(inputs, anew(a))),
+        lambda: measure(peer(P, inputs, anew(b))),
         pairs,
     )
+
+
+def anew(folder: Path) -> Path:
+    """The folder, empty: what is finished there would not be done again."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
 
 
 def costs(

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import Line, against_p, arguments, begin, costs, cpu, measure, peer, publish
+from common import Line, against_p, anew, arguments, begin, costs, cpu, measure, peer, publish
 from recordings import recording, words
 from scoring import counts, spoken
 
@@ -25,7 +25,7 @@ def main() -> int:
         lines = costs("hour, against P", pairs, "ratio", 1.0, 0.6)
         raw: dict[str, object] = {"pairs": pairs}
         if args.sequential:
-            alone = measure(peer("faster_whisper_sequential", [hour], Path(scratch)))
+            alone = measure(peer("faster_whisper_sequential", [hour], anew(Path(scratch, "D"))))
             raw["sequential"], us = alone, cpu([run for run, _ in pairs])
             lines.append(Line("hour, against D", "CPU-s", us, alone.cpu, us / alone.cpu))
         if (said := words(hour)) is not None:

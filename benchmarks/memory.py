@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import MB, Line, Run, arguments, begin, measure, ours, peer, publish
+from common import MB, Line, P, Run, anew, arguments, begin, measure, ours, peer, publish
 from recordings import recording
 
 
@@ -22,9 +22,9 @@ def main() -> int:
     names = ["min10.mp3", "hour.mp3", *(["three_hours.mp3"] if args.three_hours else [])]
     files = [recording(name, args) for name in names]
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        us = [_largest(ours([path], folder, "--overwrite"), args.pairs) for path in files]
-        them = [_largest(peer("faster_whisper_batched", [path], folder), args.pairs) for path in files if args.peer]
+        folder = Path(scratch, "out")
+        us = [_largest(ours([path], folder), folder, args.pairs) for path in files]
+        them = [_largest(peer(P, [path], folder), folder, args.pairs) for path in files if args.peer]
     lines = []
     for i, (name, run) in enumerate(zip(names, us, strict=True)):
         their = them[i].rss / MB if them else None
@@ -38,11 +38,13 @@ def main() -> int:
     return publish(args, "B3: memory against length", about, lines, {"names": names, "ours": us, "peer": them})
 
 
-def _largest(command: list[str], times: int) -> Run:
+def _largest(command: list[str], folder: Path, times: int) -> Run:
     """The run of the highest peak."""
-    runs = [measure(command, watch=True) for _ in range(times)]
-    for run in runs:
-        print(f"  {run.rss / MB:.0f} MB, {run.cpu:.1f} CPU-s", flush=True)
+    runs = []
+    for _ in range(times):
+        anew(folder)
+        runs.append(measure(command, watch=True))
+        print(f"  {runs[-1].rss / MB:.0f} MB, {runs[-1].cpu:.1f} CPU-s", flush=True)
     return max(runs, key=lambda run: run.rss)
 
 

@@ -15,7 +15,7 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from common import Line, arguments, begin, measure, ours, peer, publish
+from common import Line, anew, arguments, begin, measure, ours, peer, publish
 from recordings import Clip, clips, recording, words
 from scoring import Counts, counts, pooled, spoken
 
@@ -42,7 +42,7 @@ def main() -> int:
         commands |= {name: peer(PEERS[name][0], files, Path(scratch, name), *PEERS[name][1:]) for name in names}
         heard: dict[str, list[str]] = {}
         for name, command in commands.items():
-            Path(scratch, name).mkdir()
+            anew(Path(scratch, name))
             run = measure(command)
             print(f"  {name}: {run.cpu:.0f} CPU-s", flush=True)
             heard[name] = [spoken(Path(scratch, name, f"{path.stem}.srt")) for path in files]

@@ -150,7 +150,7 @@ def stream(
     streams = table.named(format_name).streams
     if streams:
         shown = (deliver.shown(segment, rendering) for segment in stitch(arriving()))
-        yield from table.stream(format_name, shown, rendering.style)
+        yield from table.stream(format_name, shown, rendering.style, lambda: endings[0].ending.duration)
     else:
         deque(arriving(), maxlen=0)
     transcript = finished(job, groups, endings[0].ending, engines.transcriber)
@@ -200,7 +200,7 @@ def _outcome(job: Job, status: Status, transcript: Transcript, delivered: delive
         transcript.duration,
         transcript.verdict,
         delivered.paths if delivered is not None else (),
-        delivered.left_out if delivered is not None else None,
+        {**delivered.left_out, **delivered.partly} if delivered is not None else None,
     )
 
 

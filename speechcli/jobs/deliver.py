@@ -17,11 +17,12 @@ from speechcli.jobs.recording import Ending
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What was written. left_out: format and why. error: a format that was demanded and cannot be filled."""
+    """What was written. left_out: format and why not; partly: what a format does not show. error: a format that was demanded and cannot be filled."""
 
     outputs: Mapping[str, Output]
     paths: tuple[Path, ...]
     left_out: Mapping[str, str]
+    partly: Mapping[str, str]
     error: SpeechcliError | None = None
 
 
@@ -31,11 +32,14 @@ def write(transcript: Transcript, job: Job, rendering: Rendering, manifest: Mani
     outputs: dict[str, Output] = {}
     paths: list[Path] = []
     left_out: dict[str, str] = {}
+    partly: dict[str, str] = {}
     for name, path in job.outputs:
         if (lack := table.missing(name, shown)) is not None:
             left_out[name] = lack
             continue
         digest = write_atomically(path, table.pieces(name, shown, rendering.style))
+        if (less := table.left_out(name, shown)) is not None:
+            partly[name] = less
         captions = table.named(name).kind == "captions"
         outputs[manifest.name_of(path)] = Output(name, digest, rendering.key(captions))
         paths.append(path)
@@ -44,7 +48,7 @@ def write(transcript: Transcript, job: Job, rendering: Rendering, manifest: Mani
         error = DataError(
             f"{job.name}: {'; '.join(left_out.values())}", "the other formats were written" if outputs else ""
         )
-    return Delivered(outputs, tuple(paths), left_out, error)
+    return Delivered(outputs, tuple(paths), left_out, partly, error)
 
 
 def record(transcript: Transcript, job: Job, delivered: Delivered, manifest: Manifest, ending: Ending) -> None:

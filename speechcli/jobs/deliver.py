@@ -17,7 +17,10 @@ from speechcli.jobs.recording import Ending
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What was written. left_out: format and why not; partly: what a format does not show. error: a format that was demanded and cannot be filled."""
+    """What was written.
+
+    left_out: format and why not. partly: what a format does not show. error: a demanded format that cannot be filled.
+    """
 
     outputs: Mapping[str, Output]
     paths: tuple[Path, ...]

@@ -38,7 +38,7 @@ def document(transcript: Transcript) -> Iterator[str]:
         words += spoken
     yield from _list("segments", segments)
     yield from _list("word_segments", words)
-    yield from _list("turns", [_encode({**_span(turn), "speaker": _valid(turn.speaker)}) for turn in transcript.turns])
+    yield from _list("turns", [_turn(turn) for turn in transcript.turns])
     yield f'"quality": {_encode(_quality(transcript.verdict))},\n'
     yield f'"provenance": {_encode(_provenance(transcript))}\n}}\n'
 
@@ -98,7 +98,13 @@ def _segment(place: int, segment: Segment, words: list[str]) -> str:
     return row + "}"
 
 
+def _turn(turn: Turn) -> str:
+    return f'{{"start": {tidy(turn.start)}, "end": {tidy(turn.end)}, "speaker": {_quoted(_valid(turn.speaker))}}}'
+
+
 def _words(segment: Segment) -> list[str]:
+    if not segment.words:
+        return []
     texts = [_valid(word.text) for word in segment.words]
     guessed: Sequence[str | None] = restored(_valid(segment.text), [t.strip() for t in texts]) or [None] * len(texts)
     return [_word(word, text, text != guess) for word, text, guess in zip(segment.words, texts, guessed, strict=True)]

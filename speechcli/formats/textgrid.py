@@ -67,11 +67,14 @@ def document(transcript: Transcript) -> Iterator[str]:
             f'    item [{number}]:\n        class = "IntervalTier" \n        name = "{_quoted(name)}" \n'
             f"        xmin = 0 \n        xmax = {seconds(end)} \n        intervals: size = {len(tiles)} \n"
         )
-        for i, tile in enumerate(tiles, 1):
+        begins = seconds(0)
+        for i, tile in enumerate(tiles, 1):  # they tile: each begins where the one before it ends
+            ends = seconds(tile.end)
             yield (
-                f"        intervals [{i}]:\n            xmin = {seconds(tile.start)} \n"
-                f'            xmax = {seconds(tile.end)} \n            text = "{_quoted(tile.text)}" \n'
+                f"        intervals [{i}]:\n            xmin = {begins} \n"
+                f'            xmax = {ends} \n            text = "{_quoted(tile.text)}" \n'
             )
+            begins = ends
 
 
 def read(text: str, source: str) -> Transcript:

@@ -14,9 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 
-from common import SPEECHCLI, Line, arguments, begin, measure, publish
+from common import SPEECHCLI, Line, Run, arguments, begin, cpu, measure, publish
 from recordings import duration, recording
 
 
@@ -28,26 +30,40 @@ def main() -> int:
     hour = recording("hour.mp3", args)
     until = args.at * duration(hour)
     with tempfile.TemporaryDirectory() as scratch:
-        whole, broken = Path(scratch, "whole"), Path(scratch, "broken")
-        unbroken = measure(_command(hour, whole))
-        print(f"  unbroken: {unbroken.cpu:.1f} CPU-s", flush=True)
-        done = kill_at(_command(hour, broken), broken, until)
-        print(f"  killed after {done:.0f} s of the recording", flush=True)
-        rerun = measure(_command(hour, broken))
-        print(f"  again: {rerun.cpu:.1f} CPU-s", flush=True)
-        names = [f"{hour.stem}.srt", f"{hour.stem}.json"]
-        differ = [name for name in names if (whole / name).read_bytes() != (broken / name).read_bytes()]
-        left = [path.name for path in broken.rglob("*.journal")]
-    part = rerun.cpu / unbroken.cpu
+        trials = [_trial(hour, Path(scratch, str(i)), until) for i in range(args.pairs)]
+    part = median(trial.rerun.cpu / trial.unbroken.cpu for trial in trials)
     lines = [
         Line("second run, over an unbroken one", "x", part, None, None, "ours", 0.60, 0.53),
-        Line("second run", "CPU-s", rerun.cpu, unbroken.cpu, part),
-        Line("outputs whose bytes differ (srt, json)", "", len(differ), passes=0),
-        Line("journals left behind", "", len(left), passes=0),
+        Line("second run", "CPU-s", cpu([t.rerun for t in trials]), cpu([t.unbroken for t in trials]), part),
+        Line("outputs whose bytes differ (srt, json)", "", sum(len(t.differ) for t in trials), passes=0),
+        Line("journals left behind", "", sum(len(t.left) for t in trials), passes=0),
     ]
+    done = median(trial.done for trial in trials)
     about = f"`kill -9` when {done:.0f} s were done, then the same command again; the peer is an unbroken run."
-    raw = {"unbroken": unbroken, "rerun": rerun, "differ": differ, "left": left}
-    return publish(args, "B10: kill -9 and resume", about, lines, raw)
+    return publish(args, "B10: kill -9 and resume", about, lines, [asdict(trial) for trial in trials])
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """done: seconds of the recording in the journal at the kill. differ, left: names of outputs, of journals."""
+
+    unbroken: Run
+    done: float
+    rerun: Run
+    differ: list[str]
+    left: list[str]
+
+
+def _trial(hour: Path, scratch: Path, until: float) -> _Trial:
+    whole, broken = scratch / "whole", scratch / "broken"
+    unbroken = measure(_command(hour, whole))
+    done = kill_at(_command(hour, broken), broken, until)
+    rerun = measure(_command(hour, broken))
+    names = [f"{hour.stem}.srt", f"{hour.stem}.json"]
+    differ = [name for name in names if (whole / name).read_bytes() != (broken / name).read_bytes()]
+    left = [path.name for path in broken.rglob("*.journal")]
+    print(f"  unbroken {unbroken.cpu:.1f} CPU-s; killed at {done:.0f} s; again {rerun.cpu:.1f} CPU-s", flush=True)
+    return _Trial(unbroken, done, rerun, differ, left)
 
 
 def kill_at(command: list[str], folder: Path, until: float) -> float:

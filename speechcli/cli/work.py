@@ -14,7 +14,7 @@ from pathlib import Path
 from speechcli.backends import registry
 from speechcli.backends.base import Hints as Hints
 from speechcli.backends.registry import Wanted as Wanted
-from speechcli.cli import environment, show, values
+from speechcli.cli import allocator, environment, show, values
 from speechcli.cli import summary as summaries
 from speechcli.cli.progress import clock, lines_of, screen
 from speechcli.core.span import Seconds
@@ -92,6 +92,7 @@ def work(
         jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
 
         def engines() -> batch.Engines:
+            allocator.keep_large_blocks()
             transcriber = registry.open_transcriber(resolved)
             recordings = Recordings(program, transcriber.traits.rate, target.longest)
             return batch.Engines(transcriber, registry.open_detector(question.judged), recordings)

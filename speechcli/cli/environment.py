@@ -1,4 +1,4 @@
-"""What we read from the environment; nothing else of ours does, but `NO_COLOR` and its like in `__main__`."""
+"""What we read from the environment, and what we put there for engines; nothing else of ours does."""
 
 from __future__ import annotations
 
@@ -18,3 +18,25 @@ def debugging() -> bool:
 def plain() -> bool:
     """Whether colours are unwanted (no-color.org, and terminals without any)."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def prepare_engines() -> None:
+    """Settings that numpy, OpenMP and CTranslate2 read when they are loaded; before that, and not over the user's.
+
+    One thread a lane: threads of a pool that wait for each other spin, which costs a fifth of the encoder's CPU time.
+    CTranslate2 has AVX-512 code and uses it unasked on Intel processors only.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if _cpu_flags() >= _AVX512:
+        os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
+
+
+_AVX512 = frozenset(("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"))
+
+
+def _cpu_flags() -> frozenset[str]:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            return frozenset(next((line for line in file if line.startswith("flags")), "").split())
+    except OSError:
+        return frozenset()

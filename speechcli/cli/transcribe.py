@@ -12,7 +12,7 @@ Run the same command again after an interruption: what is finished is not done a
 from __future__ import annotations
 
 from speechcli.backends.catalog import EMBEDDED
-from speechcli.cli import options
+from speechcli.cli import environment, options
 from speechcli.errors import UsageError
 
 
@@ -76,6 +76,7 @@ def transcribe(
     By default: talk.mp3 gives talk.srt beside it, by the Whisper that comes with the install. Run the same command
     again after an interruption: what is finished is not done again.
     """
+    environment.prepare_engines()
     from speechcli.cli import values, work  # not for --help: they bring numpy along
 
     if standard and standard_asia:

@@ -81,6 +81,18 @@ class _Window:
     speech: tuple[Span, ...]
 
 
+class _Model(WhisperModel):  # type: ignore[misc]  # faster-whisper is not typed
+    """faster-whisper's, with a shorter median filter over the attention: as exact, for a quarter less time.
+
+    Measured on 776 hand-labelled words (TIMIT): 105 ms mean error of word edges with 3 frames, 107 ms with 7.
+    """
+
+    def find_alignment(
+        self, tokenizer: Tokenizer, text_tokens: list[list[int]], encoder_output: Any, num_frames: int
+    ) -> Any:
+        return super().find_alignment(tokenizer, text_tokens, encoder_output, num_frames, median_filter_width=3)
+
+
 class Whisper:
     """A `Transcriber`."""
 
@@ -88,7 +100,7 @@ class Whisper:
         self, folder: Path, stage: Stage, device: str, compute_type: str, lanes: int, threads: int, settings: Settings
     ) -> None:
         name, _, index = device.partition(":")
-        self._model = WhisperModel(
+        self._model = _Model(
             str(folder),
             device=name,
             device_index=int(index or 0),

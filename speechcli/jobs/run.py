@@ -27,6 +27,9 @@ from speechcli.timeline.stitch import Answer
 from speechcli.timeline.windows import Window
 
 
+_FIRST_SLOTS = 2  # windows a lane
+
+
 @dataclass(frozen=True, slots=True)
 class Began:
     """A recording is being read. duration: as its container says, if it does. resumed: windows taken over."""
@@ -179,7 +182,8 @@ class _Crew:
         self._resume = resume
         self._still_wanted = still_wanted
         traits = transcriber.traits
-        self._n_slots = traits.batch * (traits.lanes + 1)  # windows read ahead: what bounds the memory
+        # windows read ahead bound the memory; few at first, for somebody waits for the first words
+        self._n_slots = min(_FIRST_SLOTS, traits.batch) * traits.lanes
         self._slots = threading.Semaphore(self._n_slots)
         self._stopped = threading.Event()
         self._inbox: SimpleQueue[_Message] = SimpleQueue()
@@ -311,6 +315,7 @@ class _Crew:
     def _answered(self, answered: _Answered) -> Iterator[Event]:
         """A batch from a lane."""
         self._n_busy -= 1
+        self._read_further_ahead()
         if isinstance(answered.heard, Exception):
             yield from self._unanswered(answered.batch, answered.heard)
             return
@@ -383,6 +388,13 @@ class _Crew:
             work.journal.close()
         with suppress(ValueError):
             self._works.remove(work)
+
+    def _read_further_ahead(self) -> None:
+        """Enough for a full batch a lane, and one in reserve."""
+        wanted = self._transcriber.traits.batch * (self._transcriber.traits.lanes + 1)
+        for _ in range(wanted - self._n_slots):
+            self._slots.release()
+        self._n_slots = max(wanted, self._n_slots)
 
     def _release(self) -> None:
         self._n_held -= 1

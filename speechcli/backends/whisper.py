@@ -55,7 +55,7 @@ class Settings:
     no_speech_threshold: float = 0.6
     silence_logprob_threshold: float = -1.0
     no_repeat_ngram_size: int = 4
-    batch_size: int = 8
+    batch_size: int = 6
 
     def __post_init__(self) -> None:
         for name in ("beam_size", "fallback_beam_size", "batch_size", "no_repeat_ngram_size"):

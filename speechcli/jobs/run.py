@@ -26,7 +26,6 @@ from speechcli.jobs.recording import Ending, Recordings
 from speechcli.timeline.stitch import Answer
 from speechcli.timeline.windows import Window
 
-
 _FIRST_SLOTS = 2  # windows a lane
 
 

@@ -93,7 +93,7 @@ class _Bar:
         self._rest = {"": expected}  # of jobs not begun, by their weight
         self._lengths: dict[int, Seconds] = {}
         self._weights: Seconds = expected
-        self._task = progress.add_task("", total=max(expected, 1.0), speed="", media="")
+        self._task = progress.add_task("", total=max(expected, 1.0), speed="", media="", left="")
 
     def tell(self, event: Outcome | Progress) -> None:
         self._tally.take(event)
@@ -116,6 +116,7 @@ class _Bar:
             total=max(total, 1.0),
             media=f"{clock(self._tally.seconds)}/{clock(total)}",
             speed=f"{self._tally.speed:.0f}x",
+            left=f"{clock((total - self._tally.seconds) / self._tally.speed)} left" if self._tally.seconds else "",
         )
 
     def say(self, line: str) -> None:
@@ -125,14 +126,14 @@ class _Bar:
 
 
 def _bar(console: Any) -> Any:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[media]}", markup=False),
         TextColumn("{task.fields[speed]}", markup=False),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}", markup=False),  # rich's own guesses from the last few seconds
         console=console,
         transient=True,
     )

@@ -149,6 +149,12 @@ class _Read:
 
 
 @dataclass(frozen=True, slots=True)
+class _Unreadable:
+    work: _Work
+    error: SpeechcliError
+
+
+@dataclass(frozen=True, slots=True)
 class _Answered:
     batch: list[_Piece]
     heard: list[Heard] | Exception
@@ -161,7 +167,7 @@ class _NothingMore:
     bug: BaseException | None = None
 
 
-_Message: TypeAlias = _Opened | _Piece | _Read | _Answered | _NothingMore | Skipped | Failed
+_Message: TypeAlias = _Opened | _Piece | _Read | _Unreadable | _Answered | _NothingMore | Skipped | Failed
 
 
 class _Crew:
@@ -227,12 +233,15 @@ class _Crew:
                     for window, audio in pipeline.windows(
                         recording.blocks(), self._detector.fresh(), question.rules, question.clips
                     ):
-                        if not self._slot() or work.over:
+                        if not self._slot():
+                            return
+                        if work.over:  # one of its windows failed
+                            self._slots.release()
                             return
                         self._inbox.put(_Piece(work, window, audio))
                     self._inbox.put(_Read(work, recording.ending()))
                 except SpeechcliError as error:
-                    self._inbox.put(Failed(job, error))
+                    self._inbox.put(_Unreadable(work, error))
 
     def _slot(self) -> bool:
         while not self._slots.acquire(timeout=0.2):
@@ -277,10 +286,9 @@ class _Crew:
                 self._read_all = True
                 if bug is not None:
                     raise bug
-            case Failed(job, error):
-                work_of = next((w for w in self._works if w.job is job), None)
-                yield from self._fail(work_of, error) if work_of is not None else [message]
-            case Skipped():
+            case _Unreadable(work, error):
+                yield from self._fail(work, error)
+            case Failed() | Skipped():  # before it was begun
                 yield message
 
     def stop(self) -> None:

@@ -137,12 +137,6 @@ class _Open:
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
-    work: _Work
-    began: Began
-
-
-@dataclass(frozen=True, slots=True)
 class _Read:
     work: _Work
     ending: Ending
@@ -167,7 +161,7 @@ class _NothingMore:
     bug: BaseException | None = None
 
 
-_Message: TypeAlias = _Opened | _Piece | _Read | _Unreadable | _Answered | _NothingMore | Skipped | Failed
+_Message: TypeAlias = Began | _Piece | _Read | _Unreadable | _Answered | _NothingMore | Skipped | Failed
 
 
 class _Crew:
@@ -198,7 +192,7 @@ class _Crew:
         self._n_busy = 0  # lanes at work
         self._n_batches = 0
         self._read_all = False
-        self._works: list[_Work] = []
+        self._works: list[_Work] = []  # whose journals are open
 
     # --- the reading thread ---
 
@@ -221,13 +215,16 @@ class _Crew:
             if job.journal is not None:
                 journal = until_owned.enter_context(Journal(job.journal, self._resume))
             if not self._still_wanted(job):
+                if journal is not None:
+                    journal.finish()
                 self._inbox.put(Skipped(job))
                 return
             with self._recordings.open(job) as recording:
                 resumed = journal.begin(job.key(recording.fingerprint)) if journal is not None else 0
                 work = _Work(job, journal)
+                self._works.append(work)
                 until_owned.pop_all()  # from here on the caller's thread closes it
-                self._inbox.put(_Opened(work, Began(job, recording.duration, resumed)))
+                self._inbox.put(Began(job, recording.duration, resumed))
                 try:
                     question = job.question
                     for window, audio in pipeline.windows(
@@ -272,9 +269,6 @@ class _Crew:
 
     def _happened(self, message: _Message) -> Iterator[Event]:
         match message:
-            case _Opened(work, began):
-                self._works.append(work)
-                yield began
             case _Piece():
                 yield from self._take(message)
             case _Answered():
@@ -288,7 +282,7 @@ class _Crew:
                     raise bug
             case _Unreadable(work, error):
                 yield from self._fail(work, error)
-            case Failed() | Skipped():  # before it was begun
+            case Began() | Skipped() | Failed():
                 yield message
 
     def stop(self) -> None:

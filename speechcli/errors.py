@@ -107,6 +107,6 @@ def from_os(error: OSError, doing: str) -> SpeechcliError:
         return DiskError(f"disk full {doing}", "make room, then run the same command again")
     if number in (errno.EACCES, errno.EPERM):
         return DeniedError(f"permission denied {doing}", "check who owns it")
-    if number in (errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG):
+    if number in (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG):
         return OutputError(f"{error.strerror} {doing}", "choose another place with --output-dir")
     return DiskError(f"{error.strerror or error} {doing}", "then run the same command again")

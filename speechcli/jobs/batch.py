@@ -14,10 +14,10 @@ from speechcli.core.span import Seconds
 from speechcli.core.transcript import Transcript, Verdict
 from speechcli.errors import FAILED, OK, BusyError, DataError, NoAudioError, SpeechcliError
 from speechcli.formats import table
-from speechcli.jobs import deliver, run
-from speechcli.jobs import manifest as manifests
+from speechcli.jobs import deliver, journal, run
 from speechcli.jobs.job import Job, Rendering
 from speechcli.jobs.manifest import Manifest
+from speechcli.jobs.output import sweep
 from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, decide
 from speechcli.jobs.recording import Ending, Recordings
 from speechcli.timeline.stitch import Answer, stitch
@@ -72,6 +72,8 @@ def carry_out(
     another process has finished in the meantime.
     """
     todo: list[Job] = []
+    for folder in _written_to(decisions):
+        sweep(folder)
     for decision in decisions:
         match decision:
             case Do(job):
@@ -79,13 +81,18 @@ def carry_out(
             case Refuse(job, error):
                 yield _failed(job, error)
             case Skip(job, entry):
+                if job.journal is not None:
+                    journal.discard(job.journal)  # of a run that was killed between the last two steps
                 yield Outcome(job, "skipped", entry.exit_code, duration=entry.duration)
             case Render():
                 yield _rendered(decision, rendering, roots)
 
+    now: dict[Path, Manifest] = {}  # as others see them too; for the thread that reads ahead
+
     def still_wanted(job: Job) -> bool:
         # another process may have finished it between the plan and the lock
-        return not (recheck and isinstance(decide(job, manifests.load(job.root), rendering), Skip))
+        manifest = now.setdefault(job.root, Manifest(job.root))
+        return not (recheck and isinstance(decide(job, manifest, rendering), Skip))
 
     if todo:
         yield from _transcribed(todo, rendering, roots, engines(), resume, still_wanted)
@@ -210,9 +217,7 @@ def _rendered(decision: Render, rendering: Rendering, roots: Mapping[Path, Manif
     try:
         transcript = table.read(decision.document)
         delivered = deliver.write(transcript, job, rendering, manifest)
-        outputs = {
-            name: made for name, made in entry.outputs.items() if manifest.output(manifest.root / name) is not None
-        }
+        outputs = {name: made for name, made in entry.outputs.items() if manifest.output(manifest.root / name) == made}
         manifest.add(replace(entry, outputs={**outputs, **delivered.outputs}, left_out=tuple(delivered.left_out)))
     except SpeechcliError as error:
         return _failed(job, error)
@@ -223,6 +228,12 @@ def _failed(job: Job, error: SpeechcliError) -> Outcome:
     if isinstance(error, NoAudioError) and not job.demanded:
         return Outcome(job, "skipped", OK, error)
     return Outcome(job, "failed", error.exit_code, error)
+
+
+def _written_to(decisions: Sequence[Decision]) -> list[Path]:
+    """The folders that outputs will be written into, each once."""
+    jobs = [decision.job for decision in decisions if isinstance(decision, Do | Render)]
+    return list(dict.fromkeys(path.parent for job in jobs for _, path in job.outputs))
 
 
 def exit_code(outcomes: Sequence[Outcome], strict: bool = False) -> int:

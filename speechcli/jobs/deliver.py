@@ -40,11 +40,15 @@ def write(transcript: Transcript, job: Job, rendering: Rendering, manifest: Mani
         if (lack := table.missing(name, shown)) is not None:
             left_out[name] = lack
             continue
-        digest = write_atomically(path, table.pieces(name, shown, rendering.style))
+        key = rendering.key(captions=table.named(name).kind == "captions")
+
+        def announce(digest: str, path: Path = path, name: str = name, key: str = key) -> None:
+            manifest.announce(path, Output(name, digest, key))
+
+        digest = write_atomically(path, table.pieces(name, shown, rendering.style), announce)
         if (less := table.left_out(name, shown)) is not None:
             partly[name] = less
-        captions = table.named(name).kind == "captions"
-        outputs[manifest.name_of(path)] = Output(name, digest, rendering.key(captions))
+        outputs[manifest.name_of(path)] = Output(name, digest, key)
         paths.append(path)
     error = None
     if left_out and (rendering.demanded or not outputs):

@@ -1,7 +1,6 @@
 """What has been finished of a recording in work, on disk, under a lock.
 
-Line 1 is the job's key, then a line per finished window. The lock is the file's own (`flock`): the kernel frees it
-when the process ends, however it ends.
+Line 1 is the job's key, then a line per finished window. The lock is the file's own.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from typing import Any
 from speechcli.core.transcript import Dropped, Heard, Segment, Turn, Word
 from speechcli.errors import BusyError, from_os
 from speechcli.jobs import lines
+from speechcli.jobs.locks import lock, names
 from speechcli.jobs.output import sync_folder
 from speechcli.timeline.windows import Window
 
@@ -38,7 +39,10 @@ class Journal:
                 with contextlib.suppress(KeyError, TypeError, ValueError):
                     self._known[entry["window"]] = (list(entry["at"]), _heard(entry["heard"]))
             return len(self._known)
-        os.ftruncate(self._handle, 0)
+        try:
+            os.ftruncate(self._handle, 0)
+        except OSError as error:
+            raise from_os(error, f"writing {self._path.name}") from error
         lines.append(self._handle, {"key": key, "pid": os.getpid(), "host": socket.gethostname()}, self._path.name)
         return 0
 
@@ -74,35 +78,35 @@ class Journal:
         self.close()
 
 
+def discard(path: Path) -> None:
+    """Removes the journal of a recording that is finished, unless a process is at it."""
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDWR)
+        try:
+            if lock(handle) and names(path, handle):
+                path.unlink()
+        finally:
+            os.close(handle)
+
+
 def _locked(path: Path) -> int:
     """The file opened and locked; opened again when somebody removed it in between."""
     try:
         while True:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-            if not lock(handle):
-                os.close(handle)
-                raise BusyError(f"{path.name[1:].removesuffix('.journal')} is being made{_by(path)}", "try again later")
-            with contextlib.suppress(FileNotFoundError):
-                if os.fstat(handle).st_ino == path.stat().st_ino or os.name != "posix":
+            with ExitStack() as unless_kept:
+                unless_kept.callback(os.close, handle)
+                if not lock(handle):
+                    raise BusyError(
+                        f"{path.name[1:].removesuffix('.journal')} is being made{_by(path)}", "try again later"
+                    )
+                if names(path, handle):
                     sync_folder(path.parent)
+                    unless_kept.pop_all()
                     return handle
-            os.close(handle)
     except OSError as error:
         raise from_os(error, f"opening {path.name}") from error
-
-
-def lock(handle: int, wait: bool = False) -> bool:
-    """Locks an open file for this process; False when another has it. Where there are no such locks: True."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _by(path: Path) -> str:

@@ -13,16 +13,29 @@ from speechcli.errors import from_os
 
 def read(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a file in their order; lines that are torn or no objects are left out."""
+    return since(path, 0)[0]
+
+
+def since(path: Path, start: int) -> tuple[Iterator[dict[str, Any]], int]:
+    """The objects from byte `start` on, and where the next ones will be; from the beginning in a shorter file."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            if start > os.fstat(file.fileno()).st_size:
+                start = 0
+            file.seek(start)
+            data = file.read()
     except FileNotFoundError:
-        return
+        return iter(()), 0
     except OSError as error:
         raise from_os(error, f"reading {path.name}") from error
+    return _objects(data), start + data.rfind(b"\n") + 1
+
+
+def _objects(data: bytes) -> Iterator[dict[str, Any]]:
     for line in data.split(b"\n"):
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
             yield value

@@ -1,9 +1,12 @@
-"""What has been made under a folder, for ever: a line per finished recording."""
+"""What has been made under a folder, for ever: a line per finished recording, and one for each output before.
+
+An output is announced before it gets its name: whatever is ours is known for ours from its first moment on.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 from speechcli.core.span import Seconds
 from speechcli.errors import from_os
 from speechcli.jobs import lines
-from speechcli.jobs.journal import lock
+from speechcli.jobs.locks import lock
 from speechcli.jobs.output import digest_of
 
 NAME = ".speechcli-manifest.jsonl"
@@ -48,14 +51,29 @@ class Output:
 
 @dataclass(slots=True)
 class Manifest:
-    """The manifest of one folder, read once and appended to."""
+    """The manifest of one folder."""
 
     root: Path
     entries: dict[str, Entry] = field(default_factory=dict)
-    made: dict[str, Output] = field(default_factory=dict)  # every output ever made here
+    made: dict[str, dict[str, Output]] = field(default_factory=dict)  # every output ever made here, name and digest
+    _n_read: int = field(default=0, init=False)  # bytes
+
+    def refresh(self) -> None:
+        """Takes over what has been added since, by whomever; torn and foreign lines are left out."""
+        values, self._n_read = lines.since(self.root / NAME, self._n_read)
+        for value in values:
+            self._take(value)
 
     def add(self, entry: Entry) -> None:
-        """Appends a line; on disk when this returns. Raises DiskError, DeniedError."""
+        """Records a finished recording; on disk when this returns. Raises DiskError, DeniedError."""
+        self._append(asdict(entry))
+
+    def announce(self, path: Path, output: Output) -> None:
+        """Records what is about to stand under `path`; on disk when this returns. Raises DiskError, DeniedError."""
+        if self.made.get(self.name_of(path), {}).get(output.digest) != output:
+            self._append({"announced": {self.name_of(path): asdict(output)}})
+
+    def _append(self, value: dict[str, Any]) -> None:
         path = self.root / NAME
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -63,30 +81,39 @@ class Manifest:
             raise from_os(error, f"writing {path}") from error
         try:
             lock(handle, wait=True)
-            lines.append(handle, asdict(entry), NAME)
+            lines.append(handle, value, NAME)
         finally:
             os.close(handle)
-        self._take(entry)
+        self._take(value)
 
     def output(self, path: Path) -> Output | None:
         """What we wrote under `path`, if it is still what lies there; None for somebody else's work."""
         made = self.made.get(self.name_of(path))
-        return made if made is not None and digest_of(path) == made.digest else None
+        return made.get(digest_of(path) or "") if made else None
 
     def name_of(self, path: Path) -> str:
         """A path as the manifest writes it."""
         return os.path.relpath(path, self.root).replace(os.sep, "/")
 
-    def _take(self, entry: Entry) -> None:
-        self.entries[entry.input] = entry
-        self.made.update(entry.outputs)
+    def _take(self, value: dict[str, Any]) -> None:
+        outputs: Mapping[str, Output]
+        try:
+            if "announced" in value:
+                outputs = _outputs(value["announced"])
+            else:
+                entry = _entry(value)
+                self.entries[entry.input] = entry
+                outputs = entry.outputs
+        except (KeyError, TypeError, AttributeError):
+            return
+        for name, output in outputs.items():
+            self.made.setdefault(name, {})[output.digest] = output
 
 
 def load(root: Path) -> Manifest:
-    """The manifest of `root`; empty where there is none, torn and foreign lines left out."""
+    """The manifest of `root`; empty where there is none."""
     manifest = Manifest(root)
-    for entry in _entries(root / NAME):
-        manifest._take(entry)
+    manifest.refresh()
     return manifest
 
 
@@ -96,16 +123,9 @@ def nearest(folder: Path) -> Path:
     return next((place for place in (folder, *folder.parents) if (place / NAME).is_file()), folder)
 
 
-def _entries(path: Path) -> Iterator[Entry]:
-    for value in lines.read(path):
-        entry = _entry(value)
-        if entry is not None:
-            yield entry
+def _entry(value: dict[str, Any]) -> Entry:
+    return Entry(**{**value, "outputs": _outputs(value["outputs"]), "left_out": tuple(value["left_out"])})
 
 
-def _entry(value: dict[str, Any]) -> Entry | None:
-    try:
-        outputs = {name: Output(**output) for name, output in value["outputs"].items()}
-        return Entry(**{**value, "outputs": outputs, "left_out": tuple(value["left_out"])})
-    except (KeyError, TypeError, AttributeError):
-        return None
+def _outputs(value: dict[str, Any]) -> dict[str, Output]:
+    return {name: Output(**output) for name, output in value.items()}

@@ -6,28 +6,29 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from speechcli.errors import OutputError, from_os
+from speechcli.jobs.locks import lock, names
 
 PART = ".speechcli-part-"  # short: a temporary name must not be longer than the file system allows
 
 
-def write_atomically(path: Path, pieces: Iterable[str]) -> str:
+def write_atomically(path: Path, pieces: Iterable[str], announce: Callable[[str], None] = lambda digest: None) -> str:
     """Writes `pieces` as UTF-8 under `path`, replacing what was there, and gives the digest of its bytes.
 
     The text goes to a temporary name in the same folder, is synced, renamed, and the folder synced. On any
     failure the temporary file is removed and what stood under `path` is untouched. A symbolic link is
-    followed: its target is replaced. Raises DiskError, DeniedError or OutputError.
+    followed: its target is replaced. announce: told of the digest before the new file gets its name. Raises
+    DiskError, DeniedError or OutputError.
     """
-    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else path
     digest = hashlib.blake2b(digest_size=16)
     part: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=PART, dir=target.parent)
-        part = Path(name)
+        handle, part = _part(target.parent)
         with open(handle, "wb") as out:
             for piece in pieces:
                 data = piece.encode("utf-8", "replace")
@@ -36,7 +37,11 @@ def write_atomically(path: Path, pieces: Iterable[str]) -> str:
             out.flush()
             os.fchmod(out.fileno(), 0o666 & ~_umask()) if hasattr(os, "fchmod") else None
             os.fsync(out.fileno())
-        os.replace(part, target)
+            announce(digest.hexdigest())
+            if os.name == "posix":  # under the lock, that nobody sweeps it away; elsewhere open files keep their names
+                os.replace(part, target)
+        if os.name != "posix":
+            os.replace(part, target)
         sync_folder(target.parent)
     except OSError as error:
         raise from_os(error, f"writing {path.name}") from error
@@ -77,21 +82,33 @@ def check_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=PART, dir=folder)
         os.close(handle)
-        os.unlink(name)
+        Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"cannot write into {folder} ({error.strerror})", "choose another place with --output-dir"
         ) from error
 
 
-def sweep(folder: Path, older_than: float) -> None:
-    """Removes temporary files in `folder` last touched before `older_than` (seconds of the epoch)."""
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(folder):
-            if entry.name.startswith(PART):
-                with contextlib.suppress(OSError):
-                    if entry.stat().st_mtime < older_than:
+def sweep(folder: Path) -> None:
+    """Removes the temporary files that killed processes left in `folder`, not those that a process is writing."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(PART) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError), open(entry.path, "rb") as left:
+                    if lock(left.fileno()):
                         os.unlink(entry.path)
+
+
+def _part(folder: Path) -> tuple[int, Path]:
+    """A new temporary file in `folder`, open and locked."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=PART, dir=folder)
+        part = Path(name)
+        with contextlib.suppress(OSError):  # some network file systems have no locks
+            lock(handle)
+        if names(part, handle):  # else swept away in between
+            return handle, part
+        os.close(handle)
 
 
 def _umask() -> int:

@@ -155,6 +155,7 @@ def decide(
     job: Job, manifest: Manifest, rendering: Rendering, overwrite: bool = False, skip_existing: bool = True
 ) -> Decision:
     """What is to be done about a job, from what lies on disk."""
+    manifest.refresh()  # another process may be at work here
     foreign = [path for _, path in job.outputs if os.path.lexists(path) and manifest.output(path) is None]
     if foreign and not overwrite:
         problem = "is a folder" if foreign[0].is_dir() else "exists and is not what speechcli wrote there"
@@ -182,7 +183,7 @@ def _fresh(job: Job, manifest: Manifest, rendering: Rendering, entry: Entry, nam
     made = manifest.output(path)
     return (
         made is not None
-        and manifest.name_of(path) in entry.outputs
+        and made == entry.outputs.get(manifest.name_of(path))
         and made.rendering == rendering.key(table.named(name).kind == "captions")
     )
 
@@ -192,7 +193,7 @@ def _document(manifest: Manifest, entry: Entry) -> Path | None:
     full = Rendering(()).key(captions=False)
     for name, output in entry.outputs.items():
         path = manifest.root / name
-        if output.format == "json" and output.rendering == full and manifest.output(path) is not None:
+        if output.format == "json" and output.rendering == full and manifest.output(path) == output:
             return path
     return None
 

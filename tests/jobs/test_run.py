@@ -114,11 +114,9 @@ def test_the_longest_recording_is_begun_first(tmp_path):
 def test_a_recording_is_told_as_soon_as_it_is_finished(tmp_path):
     tapes = {f"tape{i}": melody(20 * i, 60) for i in range(6)}
     ear = Ear(batch=2, lanes=1)
-    heard = []
 
-    for event in run.work(jobs_in(tmp_path, tapes), ear, Energy(), Shelf(tapes)):
-        if isinstance(event, run.Ended):
-            heard.append(sum(map(len, ear.calls)))
+    events = run.work(jobs_in(tmp_path, tapes), ear, Energy(), Shelf(tapes))
+    heard = [sum(map(len, ear.calls)) for event in events if isinstance(event, run.Ended)]
 
     assert heard[0] < heard[-1] / 3, heard
     assert heard == sorted(heard)
@@ -127,11 +125,9 @@ def test_a_recording_is_told_as_soon_as_it_is_finished(tmp_path):
 def test_groups_come_in_the_order_of_the_recording_whichever_lane_is_first(tmp_path):
     slow = threading.Event()
     ear = Ear(batch=1, lanes=3, before=lambda words: slow.wait(0.02 * (words[0][0] % 3)))
-    order = []
 
-    for event in run.work(jobs_in(tmp_path, ["talk"]), ear, Energy(), Shelf({"talk": melody(0, 140)})):
-        if isinstance(event, run.Group):
-            order.append(event.answers[0].window.index)
+    events = run.work(jobs_in(tmp_path, ["talk"]), ear, Energy(), Shelf({"talk": melody(0, 140)}))
+    order = [event.answers[0].window.index for event in events if isinstance(event, run.Group)]
 
     assert order == [(i,) for i in range(len(order))]
 

@@ -20,6 +20,7 @@ from speechcli.core.audio import Audio
 from speechcli.core.transcript import Heard, Segment, Stage, Word, joined
 from speechcli.jobs.job import Job, Question
 from speechcli.jobs.recording import BLOCK, Ending
+from speechcli.media.files import fingerprint
 from speechcli.timeline.windows import Rules
 
 RATE = 16_000
@@ -110,7 +111,8 @@ class Tape:
     fingerprint: str
     then: Callable[[], None] = lambda: None  # when all has been read
     alive: list[float] = field(default_factory=list)  # seconds in memory, after each change
-    changed: bool = False
+    changed: bool = False  # written to while it was read
+    stat: tuple[int, int] = (1, 1)  # size and date of its file
     _now: float = 0.0
 
     @property
@@ -138,18 +140,22 @@ class Tape:
         self.alive.append(self._now)
 
     def ending(self) -> Ending:
-        return Ending(self.duration, True, (), self.changed, self.fingerprint, 1, 1, ())
+        return Ending(self.duration, True, (), self.changed, self.fingerprint, *self.stat, ())
 
 
 class Shelf:
-    """`Recordings` of tapes, by the name of the job's media."""
+    """`Recordings` of tapes, by the name of the job's media; a file of that name says when it is another one."""
 
     def __init__(self, tapes: Mapping[str, Tape | Sequence[int]]) -> None:
         self.tapes = {n: t if isinstance(t, Tape) else Tape(t, f"tape:{n}:{t}") for n, t in tapes.items()}
 
     @contextmanager
     def open(self, job: Job) -> Iterator[Tape]:
-        yield self.tapes[job.media.name]
+        tape = self.tapes[job.media.name]
+        if job.media.exists():
+            stat = job.media.stat()
+            tape.stat, tape.fingerprint = (stat.st_size, stat.st_mtime_ns), fingerprint(job.media)
+        yield tape
 
 
 def jobs_in(folder: Path, names: Iterable[str], formats: Sequence[str] = ("json", "srt")) -> list[Job]:

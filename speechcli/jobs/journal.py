@@ -1,6 +1,7 @@
 """What has been finished of a recording in work, on disk, under a lock.
 
-Line 1 is the job's key, then a line per finished window. The lock is the file's own.
+Line 1 is the job's key and who works on it, then a line per finished window, and one for whoever takes it over. The
+lock is the file's own.
 """
 
 from __future__ import annotations
@@ -34,16 +35,18 @@ class Journal:
     def begin(self, key: str) -> int:
         """Takes over the windows of an earlier run with the same key; their number. Else begins anew."""
         entries = list(lines.read(self._path))
+        head = {"key": key, "pid": os.getpid(), "host": socket.gethostname()}
         if self._resume and entries and entries[0].get("key") == key:
             for entry in entries[1:]:
                 with contextlib.suppress(KeyError, TypeError, ValueError):
                     self._known[entry["window"]] = (list(entry["at"]), _heard(entry["heard"]))
+            lines.append(self._handle, head, self._path.name)  # it is ours now
             return len(self._known)
         try:
             os.ftruncate(self._handle, 0)
         except OSError as error:
             raise from_os(error, f"writing {self._path.name}") from error
-        lines.append(self._handle, {"key": key, "pid": os.getpid(), "host": socket.gethostname()}, self._path.name)
+        lines.append(self._handle, head, self._path.name)
         return 0
 
     def known(self, window: Window) -> Heard | None:
@@ -110,8 +113,8 @@ def _locked(path: Path) -> int:
 
 
 def _by(path: Path) -> str:
-    first = next(lines.read(path), {})
-    return f" by process {first['pid']} on {first['host']}" if "pid" in first else " by another process"
+    heads = [value for value in lines.read(path) if "pid" in value]
+    return f" by process {heads[-1]['pid']} on {heads[-1]['host']}" if heads else " by another process"
 
 
 def _name(window: Window) -> str:

@@ -243,10 +243,8 @@ def exit_code(outcomes: Sequence[Outcome], strict: bool = False) -> int:
         return codes[0]
     if not any(codes):
         return OK
-    busy = [o for o in outcomes if isinstance(o.error, BusyError)]
-    if len(busy) == sum(o.code != OK for o in outcomes) and not any(o.status == "done" for o in outcomes):
-        return BusyError.exit_code
-    return FAILED
+    busy = all(isinstance(o.error, BusyError) for o, code in zip(outcomes, codes, strict=True) if code)
+    return BusyError.exit_code if busy else FAILED
 
 
 def _strict(outcome: Outcome) -> int:

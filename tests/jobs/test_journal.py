@@ -236,6 +236,17 @@ def test_a_second_process_is_told_who_is_at_it(path):
         assert journal.begin("k") == 0
 
 
+def test_who_takes_a_journal_over_is_named_and_not_who_left_it(path):
+    fill(path)
+    text = path.read_text()
+    path.write_text(text.replace(f'"pid":{os.getpid()}', '"pid":1'))
+
+    with Journal(path) as journal:
+        assert journal.begin(KEY) == len(WHOLE)
+        with pytest.raises(BusyError, match=f"by process {os.getpid()} on"):
+            Journal(path)
+
+
 def test_an_empty_journal_is_not_left_behind_and_one_with_windows_is(path):
     with Journal(path):
         assert path.exists()

@@ -172,9 +172,12 @@ class Whisper:
         return Tokenizer(self._model.hf_tokenizer, self._multilingual, hints.task, language)
 
     def _prompt(self, tokenizer: Tokenizer, hints: Hints) -> list[int]:
-        previous = tokenizer.encode(" " + hints.context.strip()) if hints.context.strip() else []
-        prompt: list[int] = self._model.get_prompt(tokenizer, previous, hotwords=", ".join(hints.hotwords) or None)
-        return prompt
+        """Hotwords, then the end of the context, in half the decoder's room: the other half is for the answer."""
+        room = self._model.max_length // 2 - 1
+        hotwords = _plain(", ".join(hints.hotwords), tokenizer)[:room]
+        context = _plain(hints.context, tokenizer)
+        told = [*hotwords, *context[max(0, len(context) + len(hotwords) - room) :]]
+        return [*([tokenizer.sot_prev, *told] if told else []), *tokenizer.sot_sequence]
 
     def _decode(self, batch: Sequence[_Window], beam_size: int) -> list[_Decoded | None]:
         """Per window its tokens, or None where it is taken for silence."""
@@ -235,28 +238,31 @@ class Whisper:
         )
 
     def _generate(self, batch: Sequence[_Window], beam_size: int, no_repeat_ngram_size: int = 0) -> list[_Decoded]:
-        if not batch:
-            return []
-        results = self._model.model.generate(
-            _storage(np.concatenate([window.encoded for window in batch])),
-            [window.prompt for window in batch],
-            beam_size=beam_size,
-            no_repeat_ngram_size=no_repeat_ngram_size,
-            suppress_blank=True,
-            suppress_tokens=get_suppressed_tokens(batch[0].tokenizer, [-1]),
-            max_length=self._model.max_length,
-            max_initial_timestamp_index=50,  # 1 s: Radford et al., section 4.5
-            return_scores=True,
-            return_no_speech_prob=True,
-        )
-        decoded = []
-        for window, result in zip(batch, results, strict=True):
-            tokens = tuple(result.sequences_ids[0])
-            text = window.tokenizer.decode(_text(tokens, window)).strip()
-            # scores are means over the tokens; the mean of Radford et al. counts the end of text too
-            logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
-            decoded.append(_Decoded(tokens, logprob, _compression_ratio(text), result.no_speech_prob))
-        return decoded
+        together: dict[int, list[int]] = {}  # CTranslate2 wants the transcript to begin at one place in a batch
+        for i, window in enumerate(batch):
+            together.setdefault(window.prompt.index(window.tokenizer.sot), []).append(i)
+        found: dict[int, _Decoded] = {}
+        for places in together.values():
+            windows = [batch[i] for i in places]
+            results = self._model.model.generate(
+                _storage(np.concatenate([window.encoded for window in windows])),
+                [window.prompt for window in windows],
+                beam_size=beam_size,
+                no_repeat_ngram_size=no_repeat_ngram_size,
+                suppress_blank=True,
+                suppress_tokens=get_suppressed_tokens(windows[0].tokenizer, [-1]),
+                max_length=self._model.max_length,
+                max_initial_timestamp_index=50,  # 1 s: Radford et al., section 4.5
+                return_scores=True,
+                return_no_speech_prob=True,
+            )
+            for i, window, result in zip(places, windows, results, strict=True):
+                tokens = tuple(result.sequences_ids[0])
+                text = window.tokenizer.decode(_text(tokens, window)).strip()
+                # scores are means over the tokens; the mean of Radford et al. counts the end of text too
+                logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
+                found[i] = _Decoded(tokens, logprob, _compression_ratio(text), result.no_speech_prob)
+        return [found[i] for i in range(len(batch))]
 
     def _heard(self, audio: Audio, window: _Window, decoded: _Decoded) -> Heard:
         tokenizer = window.tokenizer
@@ -294,6 +300,12 @@ def _pieces(tokens: Sequence[int], tokenizer: Tokenizer, duration: float) -> lis
             run = []
         start = at
     return pieces
+
+
+def _plain(text: str, tokenizer: Tokenizer) -> list[int]:
+    """Tokens of a text from outside: no special ones, whatever it spells, and nothing that UTF-8 cannot hold."""
+    text = text.strip().encode("utf-8", "replace").decode()
+    return [token for token in tokenizer.encode(" " + text) if token < tokenizer.eot] if text else []
 
 
 def _text(tokens: Sequence[int], window: _Window) -> list[int]:

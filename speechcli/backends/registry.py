@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from speechcli.backends import catalog
 from speechcli.backends.base import SpeechDetector, Transcriber
 from speechcli.core.transcript import Stage
-from speechcli.errors import UsageError
+from speechcli.errors import DataError, UnavailableError, UsageError
 
 ENTRY_POINTS = "speechcli.transcribers"  # other packages' backends: name = module:open(Wanted) -> Transcriber
 
@@ -50,8 +50,9 @@ def canonical(name: str) -> str:
     if (model := catalog.find(name)) is not None:
         return model.name
     bare = name.removeprefix("whisper-")
-    if Path(bare).is_dir():
-        return str(Path(bare).resolve())
+    for folder in (name, bare):  # a folder may itself be called whisper-something
+        if Path(folder).is_dir():
+            return str(Path(folder).resolve())
     if "/" in bare or name in _others().names:
         return name
     raise UsageError(f"no model is called {name!r}", catalog.hint_for(name))
@@ -95,7 +96,15 @@ def open_transcriber(resolved: Resolved) -> Transcriber:
         (entry,) = _others().select(name=resolved.name)
         opened: Transcriber = entry.load()(resolved.wanted)
         return opened
-    return _open_whisper(resolved, resolved.folder)
+    try:
+        return _open_whisper(resolved, resolved.folder)
+    except Exception as error:
+        if not isinstance(error, RuntimeError | ValueError) and type(error) is not Exception:
+            raise
+        # CTranslate2 raises RuntimeError, json ValueError, tokenizers nothing narrower than Exception
+        if "out of memory" in str(error).lower():
+            raise UnavailableError(f"not enough memory for {resolved.name}", "try a smaller one, or cpu") from error
+        raise DataError(f"the weights in {resolved.folder} cannot be loaded ({error})", "are they whole?") from error
 
 
 @dataclass(frozen=True, slots=True)

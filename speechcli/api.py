@@ -8,11 +8,13 @@ speechcli.save(transcript, "talk.srt")
 
 from __future__ import annotations
 
+import io
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, TypeAlias, overload
+from typing import BinaryIO, TypeAlias, TypeVar, overload
 
 import numpy as np
 import soundfile
@@ -30,13 +32,16 @@ from speechcli.jobs.job import Job, Question
 from speechcli.jobs.output import write_atomically
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, sources
+from speechcli.media.probe import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
 from speechcli.timeline.cues import Style
 from speechcli.timeline.stitch import Answer
 from speechcli.timeline.windows import Rules, listening_to_all
 
-Sound: TypeAlias = "str | Path | bytes | BinaryIO | tuple[NDArray[np.floating], int]"
+Sound: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | tuple[NDArray[np.floating | np.integer], float]"
 """A path, the bytes of a media file, an open binary file, a base64 `data:` URL, or (samples, rate): samples of shape
-(n,) or (n, channels), in [-1, 1], at `rate` Hz."""
+(n,) or (n, channels), floats in [-1, 1] or integers (to 32 bits) in the range of their type, at `rate` Hz."""
+_SOUNDS = "give a path, bytes, an open binary file, a data: URL or (samples, rate), or a list of these"
+_Sound = TypeVar("_Sound", bound=Sound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +74,25 @@ class Options:
 
 
 @overload
-def transcribe(audio: list[Sound], options: Options | None = None, /, **more: object) -> list[Transcript]: ...
+def transcribe(audio: list[_Sound], options: Options | None = None, /, **more: object) -> list[Transcript]: ...
 @overload
 def transcribe(audio: Sound, options: Options | None = None, /, **more: object) -> Transcript: ...
 def transcribe(
-    audio: Sound | list[Sound], options: Options | None = None, /, **more: object
+    audio: Sound | list[_Sound], options: Options | None = None, /, **more: object
 ) -> Transcript | list[Transcript]:
     """The transcript of a recording, or of each of a list; recordings of a list share batches.
 
-    more: fields of `Options` by name, as in `transcribe("talk.mp3", language="en")`. Silence gives a transcript without
-    segments. Raises SpeechcliError: the first that any recording met.
+    more: fields of `Options` by name, as in `transcribe("talk.mp3", language="en")`; they win over `options`. Silence
+    gives a transcript without segments. Calls share nothing, so several threads may call at once; each loads the model.
+    Raises SpeechcliError: the first that any recording met.
     """
     try:
-        asked = Options(**more) if options is None else options  # type: ignore[arg-type]
+        asked = replace(options or Options(), **more)  # type: ignore[arg-type]
     except TypeError as error:
         raise UsageError(f"transcribe: {error}", f"known options: {', '.join(Options.__dataclass_fields__)}") from error
-    sounds = audio if isinstance(audio, list) else [audio]
+    sounds: Sequence[Sound] = audio if isinstance(audio, list) else [audio]
     with tempfile.TemporaryDirectory(prefix="speechcli-") as folder:
-        paths = [_on_disk(sound, Path(folder)) for sound in sounds]
-        transcripts = _transcribed(paths, asked)
+        transcripts = _transcribed([(_on_disk(sound, Path(folder)), _name(sound)) for sound in sounds], asked)
     return transcripts if isinstance(audio, list) else transcripts[0]
 
 
@@ -117,6 +122,8 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
     codes = {name: code_of(name) for name in names}
     if unknown := [name for name, code in codes.items() if code is None]:
         raise UsageError(f"language {unknown[0]!r}: no such language", "a code (de) or an English name")
+    if options.task not in ("transcribe", "translate"):
+        raise UsageError(f"task {options.task!r}: no such task", "transcribe or translate")
     return Question(
         model=resolved.name,
         revision=resolved.revision,
@@ -132,11 +139,17 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
         judged=options.vad,
         track=options.track,
         channel=options.channel,
-        clips=tuple(Span(start, end) for start, end in options.clips),
+        clips=tuple(_clip(start, end) for start, end in options.clips),
     )
 
 
-def _transcribed(paths: Sequence[Path], options: Options) -> list[Transcript]:
+def _clip(start: Seconds, end: Seconds) -> Span:
+    if not start < end < float("inf"):
+        raise UsageError(f"clip {start} to {end}: no stretch of time", "start before end, in seconds")
+    return Span(start, end)
+
+
+def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> list[Transcript]:
     program = ffmpeg.find(options.ffmpeg)
     wanted = registry.Wanted(
         options.model,
@@ -150,13 +163,13 @@ def _transcribed(paths: Sequence[Path], options: Options) -> list[Transcript]:
     resolved = registry.resolve(wanted)
     question = question_of(options, resolved)
     transcriber = registry.open_transcriber(resolved)
-    jobs = [Job(path, path.name, path.name, question, (), path.parent, None) for path in paths]
+    jobs = [Job(path, name, name, question, (), path.parent, None) for path, name in recordings]
     place = {id(job): i for i, job in enumerate(jobs)}
     groups: list[list[Sequence[Answer]]] = [[] for _ in jobs]
     done: dict[int, Transcript] = {}
     try:
-        recordings = Recordings(program, transcriber.traits.rate, options.longest)
-        for event in run.work(jobs, transcriber, registry.open_detector(options.vad), recordings):
+        opened = Recordings(program, transcriber.traits.rate, options.longest)
+        for event in run.work(jobs, transcriber, registry.open_detector(options.vad), opened):
             match event:
                 case run.Group(job, answers):
                     groups[place[id(job)]].append(answers)
@@ -170,13 +183,47 @@ def _transcribed(paths: Sequence[Path], options: Options) -> list[Transcript]:
     return [done[i] for i in range(len(jobs))]
 
 
+def _name(sound: Sound) -> str:
+    """What to call it to people: its file's name, where it has one."""
+    path = sound if isinstance(sound, str | os.PathLike) else getattr(sound, "name", None)
+    if not isinstance(path, str | os.PathLike) or str(path).startswith("data:"):
+        return "recording"
+    return Path(path).name or str(path)
+
+
 def _on_disk(sound: Sound, folder: Path) -> Path:
     """The sound as a file: everything goes through the one decode door."""
     if isinstance(sound, tuple):
-        samples, rate = sound
-        if samples.ndim not in (1, 2) or not len(samples):
-            raise MediaError(f"samples of shape {samples.shape} are no sound", "give (n,) or (n, channels)")
-        path = folder / f"{len(list(folder.iterdir()))}.wav"
-        soundfile.write(path, np.asarray(samples, np.float32), rate, subtype="FLOAT", format="RF64")
-        return path
+        if len(sound) != 2 or not hasattr(sound[0], "__array__"):
+            raise UsageError("a tuple that is not (samples, rate) is no sound", _SOUNDS)
+        return _wav(np.asarray(sound[0]), sound[1], folder)
+    if isinstance(sound, io.TextIOBase):
+        raise UsageError("the recording was opened as text", "open it in binary mode: open(path, 'rb')")
+    if isinstance(sound, os.PathLike):
+        return Path(sound)
+    if not isinstance(sound, str | bytes | bytearray | memoryview) and not hasattr(sound, "read"):
+        raise UsageError(f"a {type(sound).__name__} is no sound", _SOUNDS)
     return sources.on_disk(sound, folder)
+
+
+def _wav(samples: NDArray[np.generic], rate: float, folder: Path) -> Path:
+    """A new file in `folder`; RF64, for arrays may be longer than the 4 GB of a WAV."""
+    if samples.ndim not in (1, 2) or not samples.size or samples.shape[1:] > (MOST_CHANNELS,):
+        raise MediaError(f"samples of shape {samples.shape} are no sound", "give (n,) or (n, channels)")
+    number = isinstance(rate, int | float | np.integer | np.floating)
+    if not number or not LOWEST_RATE <= rate <= HIGHEST_RATE or rate != int(rate):
+        raise MediaError(f"a sample rate of {rate} Hz is not accepted", "give (samples, rate)")
+    path = folder / f"{len(list(folder.iterdir()))}.wav"
+    soundfile.write(path, _floats(samples), int(rate), subtype="FLOAT", format="RF64")
+    return path
+
+
+def _floats(samples: NDArray[np.generic]) -> NDArray[np.float32]:
+    """float32, integers brought from the range of their type to [-1, 1)."""
+    if np.issubdtype(samples.dtype, np.floating):
+        return np.asarray(samples, np.float32)
+    if not np.issubdtype(samples.dtype, np.integer) or samples.dtype.itemsize > 4:  # nobody fills 64 bits
+        raise MediaError(f"samples of type {samples.dtype} are no sound", "give floats in [-1, 1] or int16")
+    range_ = np.iinfo(samples.dtype.name)
+    half = (range_.max - range_.min + 1) // 2
+    return np.asarray((samples.astype(np.float64) - (range_.min + half)) / half, np.float32)

@@ -1,0 +1,229 @@
+"""Sound to transcript with the real detector and the real model: windows, seams, odd lengths, memory."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from spoken import CLIPS, DATA, RATE, Made, blocks, clip, made, said, words, wrong
+
+from speechcli import pipeline
+from speechcli.backends import registry
+from speechcli.backends.base import Hints, Transcriber
+from speechcli.core.audio import Audio
+from speechcli.core.span import Span
+from speechcli.core.transcript import Heard, Transcript
+from speechcli.timeline.stitch import Answer
+from speechcli.timeline.windows import Rules, Window
+
+BLOCK = 512 * 256
+TWELVE = CLIPS[-12:]
+LENGTHS = {"20 minutes": 20, "2 hours": 120}
+
+
+@pytest.fixture(scope="module")
+def transcriber():
+    opened = registry.open_transcriber(registry.resolve(registry.Wanted("embedded", device="cpu")))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return registry.open_detector()
+
+
+def transcribed(
+    transcriber: Transcriber,
+    detector,
+    sound: Iterable[Audio],
+    duration: float,
+    rules: Rules = Rules(),
+    only: tuple[Span, ...] = (),
+) -> Transcript:
+    """The stages one after the other, a window at a time; jobs/run.py does the same in batches."""
+
+    def answers(window: Window, audio: Audio) -> Iterator[Answer]:
+        (heard,) = pipeline.listen(transcriber, [(window, audio)], [Hints()]) if window.speech else [Heard()]
+        answer = Answer(window, heard)
+        yield answer
+        for part in pipeline.to_hear_again(transcriber, answer):
+            yield from answers(part, audio.cut(part.heard))
+
+    groups = [list(answers(*pair)) for pair in pipeline.windows(sound, detector.fresh(), rules, only)]
+    return pipeline.assemble("made", duration, groups, True, True, (), (transcriber.stage,))
+
+
+def of(transcriber: Transcriber, detector, audio: Audio, **more) -> Transcript:
+    return transcribed(transcriber, detector, blocks(audio, BLOCK), audio.duration, **more)
+
+
+def errors(recording: Made, transcript: Transcript) -> int:
+    return wrong(recording.said, words(transcript.text))
+
+
+# --- windows ---
+
+
+def test_windows_do_not_depend_on_the_blocks_that_sound_comes_in(detector):
+    recording = made(TWELVE[:6], (0.5, 5.0, 0.3, 0.4, 12.0, 0.6)).audio
+    samples = recording.samples
+
+    def cut(size: int) -> list[tuple[Window, list[float]]]:
+        found = list(pipeline.windows(blocks(recording, size), detector.fresh(), Rules()))
+        for window, audio in found:
+            if window.speech:
+                first = round(window.heard.start * RATE)
+                assert audio.first == first
+                np.testing.assert_array_equal(audio.samples, samples[first : first + len(audio.samples)])
+                assert audio.duration == pytest.approx(window.heard.duration, abs=2 / RATE)
+            else:
+                assert len(audio.samples) == 0
+        return [(w.index, w.own, w.heard) for w, _ in found]
+
+    whole = cut(len(samples))
+
+    assert len(whole) > 2
+    assert [cut(512 * n) for n in (1, 7, 256)] == [whole] * 3
+
+
+def test_only_the_parts_asked_for_are_heard(transcriber, detector):
+    recording = made(TWELVE[:5], (1.0, 2.0, 2.0, 2.0, 2.0))
+    wanted = recording.spans[2]
+    only = (Span(wanted.start - 0.5, wanted.end + 0.5),)
+
+    transcript = of(transcriber, detector, recording.audio, only=only)
+
+    assert wrong(said(recording.names[2]), words(transcript.text)) <= 0.3 * len(said(recording.names[2]))
+    assert all(only[0].start - 0.5 <= w.start and w.end <= only[0].end + 0.5 for w in transcript.words)
+
+
+# --- odd lengths ---
+
+
+def test_speech_after_a_long_loud_silence_is_heard_at_its_place(transcriber, detector):
+    """95 s of noise 20 dB below the speech, longer than any window, then somebody speaks."""
+    name = "LJ001-0012"
+    speech = clip(name).samples
+    noise = np.random.default_rng(3).normal(0, 0.1 * np.sqrt(np.mean(speech**2)), 95 * RATE + len(speech))
+    noise[95 * RATE :] += speech
+    audio = Audio(noise.astype(np.float32), RATE)
+
+    transcript = of(transcriber, detector, audio)
+
+    assert wrong(said(name), words(transcript.text)) <= 0.3 * len(said(name)), transcript.text
+    assert 95.0 - 0.3 <= transcript.words[0].start <= 96.0
+    assert transcript.words[-1].end <= audio.duration
+
+
+@pytest.mark.parametrize("around", [0.0, 0.3, 5.0])
+def test_speech_shorter_than_a_second_is_heard(transcriber, detector, around):
+    """Two words, 0.67 s, alone, with a little air, and lost in 10 s of quiet."""
+    mary, rolled, *_ = json.loads((DATA / "mary.words.json").read_text())
+    quiet = np.random.default_rng(4).normal(0, 3e-4, round(around * RATE)).astype(np.float32)
+    speech = clip("mary").cut(Span(mary["start"], rolled["end"])).samples
+    audio = Audio(np.concatenate([quiet, speech, quiet]), RATE)
+
+    transcript = of(transcriber, detector, audio)
+
+    assert words(transcript.text) == ["mary", "rolled"]
+    first, second = transcript.words
+    assert max(0, around - 0.5) <= first.start < first.end <= second.start < second.end <= around + 0.67 + 0.3
+    assert second.end <= audio.duration
+
+
+@pytest.mark.parametrize("n_samples", [1, 100, 512, 1600, 4800])
+def test_a_snippet_too_short_for_words_is_no_trouble(transcriber, detector, n_samples):
+    audio = Audio(clip(TWELVE[0]).samples[RATE : RATE + n_samples], RATE)
+
+    transcript = of(transcriber, detector, audio)
+
+    assert all(0 <= w.start < w.end <= audio.duration for w in transcript.words)
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_a_recording_as_long_as_the_longest_window_loses_nothing(transcriber, detector, extra):
+    """30 s of speech from the first sample to the last, and one sample more or less; the last clip is cut off."""
+    recording = made(TWELVE[-5:], (0.0, 0.3, 0.3, 0.3, 0.3))
+    samples = recording.audio.samples[: 30 * RATE + extra]
+    assert len(samples) == 30 * RATE + extra
+    whole = [(n, span.end) for n, span in zip(recording.names, recording.spans, strict=True) if span.end < 30]
+    spoken = [word for name, _ in whole for word in said(name)]
+
+    transcript = of(transcriber, detector, Audio(samples, RATE))
+
+    heard = "".join(w.text for w in transcript.words if w.middle < whole[-1][1])
+    assert wrong(spoken, words(heard)) <= 0.15 * len(spoken), transcript.text
+    assert transcript.words[-1].start > whole[-1][1]
+    assert transcript.words[-1].end <= len(samples) / RATE
+
+
+# --- seams ---
+
+
+@pytest.fixture(scope="module")
+def alone(transcriber, detector) -> int:
+    """Wrong words when each of the twelve is a recording of its own."""
+    return sum(errors(one, of(transcriber, detector, one.audio)) for one in (made((n,), (0.5,)) for n in TWELVE))
+
+
+@pytest.mark.parametrize(("pause", "longest"), [(0.0, 30.0), (0.4, 12.0), (1.5, 30.0)])
+def test_nothing_is_lost_at_seams(transcriber, detector, alone, pause, longest):
+    """Twelve clips in a row, without a pause between them too; a shorter window cuts inside clips as well."""
+    recording = made(TWELVE, [pause] * len(TWELVE))
+
+    transcript = of(transcriber, detector, recording.audio, rules=Rules(longest=longest))
+
+    n_words = len(recording.said)
+    assert errors(recording, transcript) <= alone + 0.05 * n_words, transcript.text
+    assert 0.96 * n_words <= len(words(transcript.text)) <= 1.05 * n_words, transcript.text
+    assert all(a.end <= b.start + 1e-9 for a, b in itertools.pairwise(transcript.words))
+
+
+# --- memory ---
+
+HOURS = """
+import sys
+import numpy as np
+from spoken import CLIPS, DATA, RATE, clip
+from test_pipeline import BLOCK, transcribed
+from speechcli.backends import registry
+from speechcli.core.audio import Audio
+
+def sound(minutes):  # somebody says much at first, then a sentence every ten minutes
+    random = np.random.default_rng(0)
+    for i in range(minutes * 60 * RATE // BLOCK):
+        block = random.normal(0, 3e-4, BLOCK).astype(np.float32)
+        if i < 6 or i % 73 == 20:
+            speech = clip(CLIPS[i % 2]).samples[:BLOCK]
+            block[: len(speech)] += speech
+        yield Audio(block, RATE, i * BLOCK)
+
+minutes = int(sys.argv[1])
+transcriber = registry.open_transcriber(registry.resolve(registry.Wanted("embedded", device="cpu")))
+transcript = transcribed(transcriber, registry.open_detector(), sound(minutes), minutes * 60.0)
+high_water = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(len(transcript.words), high_water.split()[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_does_not_grow_with_the_length_of_the_recording():
+    """Two hours against 20 minutes, both by processes of their own; VmHWM, for ru_maxrss remembers the parent's."""
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{here.parent}{os.pathsep}{here}"}
+    children = [
+        subprocess.Popen([sys.executable, "-c", HOURS, str(m)], env=environment, stdout=subprocess.PIPE, text=True)
+        for m in LENGTHS.values()
+    ]
+    told = [child.communicate(timeout=300)[0].split() for child in children]
+
+    (few_words, short), (many_words, long) = ((int(words), int(kb)) for words, kb in told)
+    assert many_words > 2 * few_words
+    assert long < 1.15 * short

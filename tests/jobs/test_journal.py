@@ -21,6 +21,8 @@ from speechcli.timeline.windows import Rules, Window
 
 KEY = "0123456789abcdef"
 
+pytestmark = pytest.mark.usefixtures("no_power_cuts")
+
 
 def window(i: int, part: tuple[int, ...] = ()) -> Window:
     return Window((i, *part), Span(10.0 * i, 10.0 * i + 10), Span(10.0 * i + 0.1, 10.0 * i + 9.7), ())

@@ -22,6 +22,8 @@ from speechcli.media.files import fingerprint
 QUESTION = Question("whisper-tiny", "1")
 RENDERING = Rendering(("json", "srt"))
 
+pytestmark = pytest.mark.usefixtures("no_power_cuts")
+
 
 def entry(i: int, **changed) -> Entry:
     outputs = {f"talk{i}.srt": Output("srt", f"d{i}", "r"), f"talk{i}.json": Output("json", f"j{i}", "s")}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from speechcli.errors import DeniedError, OutputError
-from speechcli.jobs import locks
+from speechcli.jobs import lines, locks
 from speechcli.jobs.output import PART, check_folder, digest_of, sweep, write_atomically
 
 
@@ -77,6 +77,33 @@ def test_an_announcement_that_fails_leaves_what_was_there(tmp_path):
 
     assert names(tmp_path) == ["talk.srt"]
     assert path.read_text() == "old"
+
+
+def test_a_power_cut_finds_the_old_file_or_the_new_one_and_lines_that_are_whole(tmp_path, monkeypatch):
+    """What is synced, in which order: the bytes before they get their name, and the name."""
+    done = []
+
+    def told(name):
+        real = getattr(os, name)
+
+        def call(subject, *args):
+            done.append(
+                (name, os.path.basename(os.readlink(f"/proc/self/fd/{subject}") if name != "replace" else args[0]))
+            )
+            return real(subject, *args)
+
+        return call
+
+    monkeypatch.setattr(os, "fsync", told("fsync"))
+    monkeypatch.setattr(os, "replace", told("replace"))
+
+    write_atomically(tmp_path / "talk.srt", ["x"], lambda digest: done.append(("announce", "")))
+    with (tmp_path / "lines").open("ab+") as file:
+        lines.append(file.fileno(), {"a": 1}, "lines")
+
+    assert done[0][0] == "fsync"
+    assert done[0][1].startswith(PART)
+    assert done[1:] == [("announce", ""), ("replace", "talk.srt"), ("fsync", tmp_path.name), ("fsync", "lines")]
 
 
 def test_the_mode_is_that_of_any_new_file(tmp_path):

@@ -103,3 +103,14 @@ def test_times_come_out_inside_the_audio_in_order_and_a_second_polish_changes_no
     again = [w for s in twice.segments for w in s.words]
     assert [w.start for w in again] == pytest.approx([w.start for w in flat])
     assert [w.end for w in again] == pytest.approx([w.end for w in flat])
+
+
+def test_a_word_that_reaches_back_into_silence_begins_when_somebody_speaks():
+    """Whisper's first word begins with its window; one that begins in speech stays."""
+    early = segment((0.0, 0.7, "it"), (0.7, 1.0, "was"), (1.0, 1.3, "best"))
+
+    (late,) = polish(Heard((early,)), 2.0, (Span(0.4, 1.4),)).segments
+    (same,) = polish(Heard((early,)), 2.0, (Span(0.0, 0.2), Span(0.4, 1.4))).segments
+
+    assert [(w.start, w.end) for w in late.words] == [(pytest.approx(0.35), 0.7), (0.7, 1.0), (1.0, 1.3)]
+    assert same == early

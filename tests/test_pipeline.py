@@ -133,7 +133,7 @@ def test_speech_shorter_than_a_second_is_heard(transcriber, detector, around):
 
     assert words(transcript.text) == ["mary", "rolled"]
     first, second = transcript.words
-    assert max(0, around - 0.5) <= first.start < first.end <= second.start < second.end <= around + 0.67 + 0.3
+    assert max(0, around - 0.3) <= first.start < first.end <= second.start < second.end <= around + 0.67 + 0.3
     assert second.end <= audio.duration
 
 

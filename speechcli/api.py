@@ -201,7 +201,8 @@ def _on_disk(sound: Sound, folder: Path) -> Path:
         return _wav(np.asarray(sound[0]), sound[1], folder)
     if isinstance(sound, io.TextIOBase):
         raise UsageError("the recording was opened as text", "open it in binary mode: open(path, 'rb')")
-    if isinstance(sound, os.PathLike):
+    if isinstance(sound, os.PathLike) or (isinstance(sound, str) and not sound.startswith("data:")):
+        ffmpeg.regular(Path(sound), _name(sound))  # told before a large model is loaded
         return Path(sound)
     if not isinstance(sound, str | bytes | bytearray | memoryview) and not hasattr(sound, "read"):
         raise UsageError(f"a {type(sound).__name__} is no sound", _SOUNDS)

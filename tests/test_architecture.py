@@ -22,8 +22,14 @@ FLOORS = {
     "__main__": 7,
     "__init__": 0,  # the version
 }
-ENGINES = {"torch", "transformers", "accelerate", "ctranslate2", "onnxruntime", "faster_whisper", "tokenizers", "ray"}
-ENGINE_FILES = {"backends/whisper.py", "backends/vad_silero.py", "backends/placement.py", "backends/devices.py"}
+ENGINES = {"torch", "transformers", "accelerate", "ctranslate2", "onnxruntime", "openvino", "faster_whisper"}
+ENGINE_FILES = {
+    "backends/whisper.py",
+    "backends/openvino_encoder.py",
+    "backends/vad_silero.py",
+    "backends/placement.py",
+    "backends/devices.py",
+}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

@@ -43,6 +43,11 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def said(subtitles: str) -> list[str]:
+    """Their words. Other processors hear a word some milliseconds earlier or later, and so break captions elsewhere."""
+    return re.findall(r"[a-z']+", re.sub(r"(?m)^[\d:,]+ --> .*$", "", subtitles), re.IGNORECASE)
+
+
 def test_every_command_works_and_prints_what_the_readme_says(place):
     for block in blocks("console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:

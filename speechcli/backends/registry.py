@@ -6,6 +6,7 @@ import dataclasses
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +19,9 @@ ENTRY_POINTS = "speechcli.transcribers"  # other packages' backends: name = modu
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
+
+    from speechcli.backends.openvino_encoder import Encoder
+    from speechcli.backends.placement import Placement
 
 Settings = TypeVar("Settings")
 
@@ -169,7 +173,27 @@ def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
         given.setdefault("batch_size", str(wanted.batch_size))
     settings = parse_settings(Settings, given)
     place = placement.for_ctranslate2(wanted.device, wanted.dtype)
-    engine = f"faster-whisper on {place.device.partition(':')[0]} in {place.compute_type}"
+    kind = place.device.partition(":")[0]
+    engine = f"faster-whisper on {kind} in {place.compute_type}"
+    encoder = _openvino_encoder(folder, place, settings.encoder)
+    if encoder is not None:
+        engine += f", encoder of OpenVINO in {encoder.precision}"
     told = tuple((f.name, str(getattr(settings, f.name))) for f in dataclasses.fields(settings))
     stage = Stage("transcribe", engine, resolved.name, resolved.revision, told)
-    return Whisper(folder, stage, place.device, place.compute_type, place.lanes, place.threads, settings)
+    return Whisper(folder, stage, place, settings, encoder)
+
+
+def _openvino_encoder(folder: Path, place: Placement, wanted: str) -> Encoder | None:
+    """None where CTranslate2's own is to be used."""
+    if wanted == "ctranslate2" or (wanted == "auto" and (place.device != "cpu" or not find_spec("openvino"))):
+        return None
+    try:
+        from speechcli.backends.openvino_encoder import Encoder
+
+        return Encoder(folder / "model.bin", place.lanes, place.threads, exact=place.compute_type == "float32")
+    except ImportError as error:
+        raise UnavailableError(f"encoder=openvino needs OpenVINO ({error})", "pip install openvino") from error
+    except RuntimeError as error:  # it does not know this processor or these shapes
+        if wanted == "auto":
+            return None
+        raise UnavailableError(f"OpenVINO cannot run this encoder ({error})", "use --set encoder=auto") from error

@@ -3,17 +3,18 @@
 Sources: Radford et al. 2022 (arXiv:2212.04356) for the decoding rules and their thresholds; SYSTRAN/faster-whisper
 for features, tokens and word times; CTranslate2 for the numerics.
 
-Windows are encoded one by one (a batch is slower on CPUs: its activations leave the cache), decoded in batches and
-aligned one by one. In int8 on a CPU each of the three gives the same bits for a window whatever shares its batch.
+Windows are encoded one by one (a batch is slower on CPUs: its activations leave the cache), on a CPU by OpenVINO where
+it is installed; decoded in batches and aligned one by one by CTranslate2. In int8 on a CPU each of the three gives the
+same bits for a window whatever shares its batch.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import ctranslate2
 import numpy as np
@@ -28,11 +29,16 @@ from speechcli.core.span import Seconds, Span, clipped, total
 from speechcli.core.transcript import Heard, Segment, Stage, Word
 from speechcli.errors import UsageError
 
+if TYPE_CHECKING:
+    from speechcli.backends.placement import Placement
+
 RATE = 16000  # Hz
 LONGEST = 30.0  # seconds: the encoder's input
 _FRAMES = 3000  # mel frames in LONGEST
+ENCODERS = ("auto", "openvino", "ctranslate2")
 _TIME_STEP = 0.02  # seconds a timestamp token stands for
 _CONTEXT = 120  # tokens
+_STRIDE = 50  # encoder frames, 1 s: windows cut to the same length share a batch
 _WORTH_GOING_ON: Seconds = 0.5  # of speech that is left
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"
@@ -42,25 +48,32 @@ _APPENDED = "\"'.。,，!！?？:：”)]}、"
 class Settings:
     """What `--set` takes for Whisper.
 
-    beam_size: hypotheses kept at first. A window whose mean log probability is below `logprob_threshold`, or whose
-    text compresses better than `compression_ratio_threshold` (a loop), is decoded once more with
-    `fallback_beam_size`, and a loop that stays with n-grams forbidden to repeat. A window is taken for silence above
-    `no_speech_threshold` when its mean log probability is below `silence_logprob_threshold`.
+    beam_size: hypotheses kept. A window whose text compresses better than `compression_ratio_threshold` (a loop) is
+    decoded once more with n-grams forbidden to repeat. A window is taken for silence above `no_speech_threshold` when
+    its mean log probability is below `silence_logprob_threshold`; one below `unsure_logprob_threshold` is not asked to
+    go on where it stopped before its end. encoder: the engine of the encoder; auto is OpenVINO on a CPU, where it is
+    installed.
     """
 
-    beam_size: int = 2
-    fallback_beam_size: int = 5
-    logprob_threshold: float = -0.5
+    beam_size: int = 4
     compression_ratio_threshold: float = 2.4
     no_speech_threshold: float = 0.6
     silence_logprob_threshold: float = -1.0
+    unsure_logprob_threshold: float = -0.5
     no_repeat_ngram_size: int = 4
     batch_size: int = 6
+    encoder: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("beam_size", "fallback_beam_size", "batch_size", "no_repeat_ngram_size"):
+        if self.encoder not in ENCODERS:
+            raise UsageError(f"encoder={self.encoder} is none of {', '.join(ENCODERS)}")
+        for name in ("beam_size", "batch_size", "no_repeat_ngram_size"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1")
+
+
+# Log-mel features, shape (1, mels, 3000), to hidden states, shape (1, 1500, width), from several threads at once.
+Encoder: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +107,21 @@ class _Model(WhisperModel):  # type: ignore[misc]  # faster-whisper is not typed
 
 
 class Whisper:
-    """A `Transcriber`."""
+    """A `Transcriber`. encoder: another engine's instead of CTranslate2's."""
 
     def __init__(
-        self, folder: Path, stage: Stage, device: str, compute_type: str, lanes: int, threads: int, settings: Settings
+        self, folder: Path, stage: Stage, place: Placement, settings: Settings, encoder: Encoder | None = None
     ) -> None:
-        name, _, index = device.partition(":")
+        name, _, index = place.device.partition(":")
         self._model = _Model(
             str(folder),
             device=name,
             device_index=int(index or 0),
-            compute_type=compute_type,
-            cpu_threads=threads,
-            num_workers=lanes,
+            compute_type=place.compute_type,
+            cpu_threads=place.threads,
+            num_workers=place.lanes,
         )
+        self._encoder = encoder
         self._settings = settings
         self._multilingual: bool = self._model.model.is_multilingual
         self.stage = stage
@@ -115,7 +129,7 @@ class Whisper:
             rate=RATE,
             longest=LONGEST,
             batch=settings.batch_size,
-            lanes=lanes,
+            lanes=place.lanes,
             gives_words=True,
             hears_again=True,
             takes_prompt=True,
@@ -130,7 +144,7 @@ class Whisper:
             return answers
         try:
             windows = [self._window(batch[i], hints[i]) for i in there]
-            decoded = self._decode(windows, self._settings.beam_size)
+            decoded = self._decode(windows)
             for i, window, result in zip(there, windows, decoded, strict=True):
                 if result is not None:
                     answers[i] = self._heard(batch[i], window, result)
@@ -154,6 +168,8 @@ class Whisper:
         mel = self._model.feature_extractor(audio.samples)[:, :-1][:, :_FRAMES]
         padded = np.zeros((1, mel.shape[0], _FRAMES), np.float32)
         padded[0, :, : mel.shape[1]] = mel
+        if self._encoder is not None:
+            return self._encoder(padded)
         encoded = self._model.encode(padded)
         if self._model.model.device == "cuda":
             encoded = encoded.to_device(ctranslate2.Device.cpu)
@@ -179,18 +195,13 @@ class Whisper:
         told = [*hotwords, *context[max(0, len(context) + len(hotwords) - room) :]]
         return [*([tokenizer.sot_prev, *told] if told else []), *tokenizer.sot_sequence]
 
-    def _decode(self, batch: Sequence[_Window], beam_size: int) -> list[_Decoded | None]:
+    def _decode(self, batch: Sequence[_Window]) -> list[_Decoded | None]:
         """Per window its tokens, or None where it is taken for silence."""
-        settings = self._settings
-        found = self._generate(batch, beam_size)
-
-        def once_more(places: Sequence[int], no_repeat_ngram_size: int = 0) -> None:
-            results = self._generate([batch[i] for i in places], settings.fallback_beam_size, no_repeat_ngram_size)
-            for i, result in zip(places, results, strict=True):
-                found[i] = result
-
-        once_more([i for i, d in enumerate(found) if self._loops(d) or d.avg_logprob < settings.logprob_threshold])
-        once_more([i for i, d in enumerate(found) if self._loops(d)], settings.no_repeat_ngram_size)
+        found = self._generate(batch)
+        loops = [i for i, decoded in enumerate(found) if self._loops(decoded)]
+        again = self._generate([batch[i] for i in loops], self._settings.no_repeat_ngram_size)
+        for i, decoded in zip(loops, again, strict=True):
+            found[i] = decoded
         self._go_on(batch, found)
         return [None if self._silent(d) else d for d in found]
 
@@ -199,24 +210,25 @@ class Whisper:
 
         A window that ends on two timestamps says "an unfinished sentence begins here"; openai/whisper moves its
         window there and encodes again. We ask for the rest of the same window, from that timestamp on, with the words
-        so far as its context: half a point of WER better than hearing the rest alone, and no second encoding.
+        so far as its context: half a point of WER better than hearing the rest alone, and no second encoding. What was
+        heard already is kept from the decoder, which has the less to attend to.
         """
-        going: dict[int, dict[int, _Window]] = {}  # CTranslate2 wants the transcript to begin at one place in a batch
+        going: dict[int, _Window] = {}
         for i, decoded in enumerate(found):
             window = batch[i]
             if self._unfinished(window, decoded):
                 said = _text(decoded.tokens, window)[-_CONTEXT:]
                 prompt = [window.tokenizer.sot_prev, *said, *window.tokenizer.sot_sequence, decoded.tokens[-1]]
-                going.setdefault(len(prompt), {})[i] = replace(window, prompt=prompt)
-        for windows in going.values():
-            results = self._generate(list(windows.values()), self._settings.beam_size)
-            for i, more in zip(windows, results, strict=True):
-                begin = found[i].tokens[-1:]
-                new = more.tokens[1:] if more.tokens[:1] == begin else more.tokens  # the prefix may come back
-                longer = replace(found[i], tokens=found[i].tokens + new)
-                text = windows[i].tokenizer.decode(_text(longer.tokens, windows[i]))
-                if new and _compression_ratio(text) <= self._settings.compression_ratio_threshold:
-                    found[i] = longer
+                begin = (decoded.tokens[-1] - window.tokenizer.timestamp_begin) // _STRIDE * _STRIDE
+                going[i] = replace(window, prompt=prompt, encoded=window.encoded[:, max(0, begin - _STRIDE) :])
+        for (i, window), more in zip(going.items(), self._generate(list(going.values())), strict=True):
+            new = (
+                more.tokens[1:] if more.tokens[:1] == found[i].tokens[-1:] else more.tokens
+            )  # the prefix may come back
+            longer = replace(found[i], tokens=found[i].tokens + new)
+            text = window.tokenizer.decode(_text(longer.tokens, window))
+            if new and _compression_ratio(text) <= self._settings.compression_ratio_threshold:
+                found[i] = longer
 
     def _unfinished(self, window: _Window, decoded: _Decoded) -> bool:
         tokens, begin = decoded.tokens, window.tokenizer.timestamp_begin
@@ -224,7 +236,7 @@ class Whisper:
             return False
         rest = Span((tokens[-1] - begin) * _TIME_STEP, LONGEST)
         left = total(clipped(window.speech, rest)) if rest.duration else 0.0
-        sure = not self._loops(decoded) and decoded.avg_logprob >= self._settings.logprob_threshold
+        sure = not self._loops(decoded) and decoded.avg_logprob >= self._settings.unsure_logprob_threshold
         return sure and left >= _WORTH_GOING_ON
 
     def _loops(self, decoded: _Decoded) -> bool:
@@ -237,17 +249,18 @@ class Whisper:
             and decoded.avg_logprob < settings.silence_logprob_threshold
         )
 
-    def _generate(self, batch: Sequence[_Window], beam_size: int, no_repeat_ngram_size: int = 0) -> list[_Decoded]:
-        together: dict[int, list[int]] = {}  # CTranslate2 wants the transcript to begin at one place in a batch
+    def _generate(self, batch: Sequence[_Window], no_repeat_ngram_size: int = 0) -> list[_Decoded]:
+        together: dict[tuple[int, int], list[int]] = {}  # CTranslate2 wants the transcript to begin at one place
         for i, window in enumerate(batch):
-            together.setdefault(window.prompt.index(window.tokenizer.sot), []).append(i)
+            begin = window.prompt.index(window.tokenizer.sot)
+            together.setdefault((begin, window.encoded.shape[1]), []).append(i)
         found: dict[int, _Decoded] = {}
         for places in together.values():
             windows = [batch[i] for i in places]
             results = self._model.model.generate(
                 _storage(np.concatenate([window.encoded for window in windows])),
                 [window.prompt for window in windows],
-                beam_size=beam_size,
+                beam_size=self._settings.beam_size,
                 no_repeat_ngram_size=no_repeat_ngram_size,
                 suppress_blank=True,
                 suppress_tokens=get_suppressed_tokens(windows[0].tokenizer, [-1]),

@@ -116,7 +116,9 @@ class _Bar:
             total=max(total, 1.0),
             media=f"{clock(self._tally.seconds)}/{clock(total)}",
             speed=f"{self._tally.speed:.0f}x",
-            left=f"{clock(max(0.0, total - self._tally.seconds) / self._tally.speed)} left" if self._tally.seconds else "",
+            left=f"{clock(max(0.0, total - self._tally.seconds) / self._tally.speed)} left"
+            if self._tally.seconds
+            else "",
         )
 
     def say(self, line: str) -> None:

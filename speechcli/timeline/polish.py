@@ -7,9 +7,10 @@ Works on one `Heard`, in the time of its own audio, before anything else sees it
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from speechcli.core.span import Seconds, Span, clipped, total
 from speechcli.core.transcript import Dropped, Heard, Segment, Word, joined
@@ -19,6 +20,8 @@ LOOP_TIMES = 6  # the same n-gram this often in a row is a loop
 LOOP_NGRAM = 8  # longest n-gram looked at
 FASTEST_WORDS = 8.0  # a second, over a whole segment: nobody speaks like that
 FASTEST_CHARACTERS = 30.0
+INSTANT: Seconds = 0.03  # so many words at the end of a segment in so little time ...
+INSTANT_WORDS = 3  # ... continue a sentence that the sound did not
 LEAD: Seconds = 0.05  # a word may begin this long before the detector hears it
 SILENT_SHARE = 0.2  # a segment with less speech than this under it ...
 SILENT_LOGPROB = -0.6  # ... and this little confidence was made up
@@ -47,6 +50,11 @@ def polish(heard: Heard, duration: Seconds, speech: Sequence[Span]) -> Heard:
             continue
         if segments and segments[-1].end + SHORTEST > duration and segments[-1].words and kept.words:
             kept = _together(segments.pop(), kept)  # no time is left for a segment of its own
+        kept, rest = _without_instant_end(kept, duration)
+        if rest is not None:
+            dropped.append(rest)
+        if kept is None:
+            continue
         kept = _placed(kept, duration, segments[-1].end if segments else 0.0, speech)
         if reason := _made_up(kept, speech):
             dropped.append(Dropped(kept.start, kept.end, kept.text, reason))
@@ -92,6 +100,23 @@ def _without_loop(segment: Segment) -> tuple[Segment | None, Dropped | None]:
     if not joined(words):
         return None, loop
     return replace(segment, words=words, text=joined(words), end=max(segment.start, words[-1].end)), loop
+
+
+def _without_instant_end(segment: Segment, duration: Seconds) -> tuple[Segment | None, Dropped | None]:
+    """A language model completes the sentence that its window cut; the words lie in one instant at the end."""
+    words = segment.words
+    starts = list(accumulate((w.start for w in words), max))
+    end = min(max((w.end for w in words), default=0.0), duration)
+    stop = bisect_right(starts, end - INSTANT)
+    if sum(w.placed == "model" for w in words[stop:]) < INSTANT_WORDS:
+        return segment, None
+    rest = Dropped(words[stop].start, segment.end, joined(words[stop:]), "no time was left for these words")
+    kept = words[:stop]
+    if not joined(kept):
+        return None, rest
+    cut = replace(segment, words=kept, text=joined(kept), end=max(segment.start, kept[-1].end))
+    again, more = _without_instant_end(cut, duration)
+    return again, replace(rest, start=more.start, text=f"{more.text} {rest.text}") if more else rest
 
 
 def _together(first: Segment, second: Segment) -> Segment:

@@ -46,6 +46,23 @@ def test_a_loop_of_a_long_phrase_is_found():
     assert loop_in(phrase * 6) == (7, 42)
 
 
+def test_the_end_of_a_sentence_that_the_window_cut_is_not_made_up():
+    words = [(28, 28.4, "that"), (28.4, 28.7, "are"), (28.7, 29.4, "good,"), (29.4, 30, "I")]
+    made_up = [(30, 30, word) for word in "would be happy to be happy".split()]
+
+    result = polish(Heard((segment(*words, *made_up),)), 30, ALL)
+
+    assert result.segments[0].text == "that are good, I"
+    assert result.dropped[0].text == "would be happy to be happy"
+    assert polish(result, 30, ALL) == result
+
+
+def test_two_short_words_at_the_end_stay():
+    heard = Heard((segment((28, 29.9, "well"), (30, 30, "it"), (30, 30, "is")),))
+
+    assert polish(heard, 30, ALL).segments[0].text == "well it is"
+
+
 def test_text_on_silence_is_dropped_with_its_reason():
     made_up = segment((10, 10.5, "Thank"), (10.5, 11, "you."), logprob=-0.3)
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +170,9 @@ def test_a_recording_as_long_as_the_longest_window_loses_nothing(transcriber, de
 @pytest.fixture(scope="module")
 def alone(transcriber, detector) -> int:
     """Wrong words when each of the twelve is a recording of its own."""
-    return sum(errors(one, of(transcriber, detector, one.audio)) for one in (made((n,), (0.5,)) for n in TWELVE))
+    recordings = [made((name,), (0.5,)) for name in TWELVE]
+    with ThreadPoolExecutor(transcriber.traits.lanes) as lanes:
+        return sum(lanes.map(lambda one: errors(one, of(transcriber, detector, one.audio)), recordings))
 
 
 @pytest.mark.parametrize(("pause", "longest"), [(0.0, 30.0), (0.4, 12.0), (1.5, 30.0)])
@@ -212,16 +215,25 @@ print(len(transcript.words), high_water.split()[1])
 """
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_memory_does_not_grow_with_the_length_of_the_recording():
-    """Two hours against 20 minutes, both by processes of their own; VmHWM, for ru_maxrss remembers the parent's."""
+@pytest.fixture(scope="module", autouse=True)
+def children() -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes that hear LENGTHS, begun first and awaited last: they take as long as all else here."""
     here = Path(__file__).parent
     environment = {**os.environ, "PYTHONPATH": f"{here.parent}{os.pathsep}{here}"}
-    children = [
+    begun = [
         subprocess.Popen([sys.executable, "-c", HOURS, str(m)], env=environment, stdout=subprocess.PIPE, text=True)
         for m in LENGTHS.values()
+        if sys.platform.startswith("linux")  # they read /proc
     ]
+    yield begun
+    for child in begun:
+        child.kill()
+        child.communicate()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_does_not_grow_with_the_length_of_the_recording(children):
+    """Two hours against 20 minutes, both by processes of their own; VmHWM, for ru_maxrss remembers the parent's."""
     told = [child.communicate(timeout=300)[0].split() for child in children]
 
     (few_words, short), (many_words, long) = ((int(words), int(kb)) for words, kb in told)

@@ -24,7 +24,7 @@ from speechcli.jobs.estimate import estimate
 from speechcli.jobs.job import Job
 from speechcli.jobs.job import Question as Question
 from speechcli.jobs.job import Rendering as Rendering
-from speechcli.jobs.output import check_folder
+from speechcli.jobs.output import check_file, check_folder
 from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, Wish
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, files, lists, probe, sources
@@ -87,6 +87,9 @@ def work(
         if choices.dry_run:
             jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
             return _dry_run(jobs, rendering, wanted, program, choices)
+        if choices.summary is not None:  # before a night's work, not after it
+            check_folder(choices.summary.parent)
+            check_file(choices.summary)
         resolved = registry.resolve(wanted)
         question = replace(question, model=resolved.name, revision=resolved.revision)
         jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)

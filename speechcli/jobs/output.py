@@ -20,9 +20,10 @@ def write_atomically(path: Path, pieces: Iterable[str], announce: Callable[[str]
 
     The text goes to a temporary name in the same folder, is synced, renamed, and the folder synced. On any
     failure the temporary file is removed and what stood under `path` is untouched. A symbolic link is
-    followed: its target is replaced. announce: told of the digest before the new file gets its name. Raises
-    DiskError, DeniedError or OutputError.
+    followed: its target is replaced; a device or a pipe never is. announce: told of the digest before the new file gets
+    its name. Raises DiskError, DeniedError or OutputError.
     """
+    check_file(path)
     target = Path(os.path.realpath(path)) if os.path.islink(path) else path
     digest = hashlib.blake2b(digest_size=16)
     part: Path | None = None
@@ -87,6 +88,13 @@ def check_folder(folder: Path) -> None:
         raise OutputError(
             f"cannot write into {folder} ({error.strerror})", "choose another place with --output-dir"
         ) from error
+
+
+def check_file(path: Path) -> None:
+    """Raises OutputError where `path` is there and is no file: for root, /dev/null is a name like any other."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "not a regular file"
+        raise OutputError(f"cannot write {path}: it is {kind}", "name a file")
 
 
 def sweep(folder: Path) -> None:

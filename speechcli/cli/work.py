@@ -18,7 +18,16 @@ from speechcli.cli import allocator, environment, show, values
 from speechcli.cli import summary as summaries
 from speechcli.cli.progress import clock, lines_of, screen
 from speechcli.core.span import Seconds
-from speechcli.errors import FAILED, OK, Interrupted, NoInputError, SpeechcliError, UsageError, from_os
+from speechcli.errors import (
+    FAILED,
+    OK,
+    Interrupted,
+    NoInputError,
+    SpeechcliError,
+    UnavailableError,
+    UsageError,
+    from_os,
+)
 from speechcli.jobs import batch, plan
 from speechcli.jobs.estimate import estimate
 from speechcli.jobs.job import Job
@@ -85,6 +94,7 @@ def work(
         rendering = replace(rendering, formats=where.formats)
         program = ffmpeg.find(environment.ffmpeg())
         if choices.dry_run:
+            question = _as_asked(question, wanted)
             jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
             return _dry_run(jobs, rendering, wanted, program, choices)
         if choices.summary is not None:  # before a night's work, not after it
@@ -236,6 +246,15 @@ def _told(wish: Wish, hints: lists.FileHints, question: Question) -> Wish:
     )
     track = question.track if hints.track is None else hints.track
     return replace(wish, question=replace(question, hints=told, track=track))
+
+
+def _as_asked(question: Question, wanted: registry.Wanted) -> Question:
+    """The question as a run would ask it, as far as that can be known: nothing is fetched for a plan."""
+    try:
+        resolved = registry.resolve(replace(wanted, offline=True))
+    except UnavailableError:
+        return question
+    return replace(question, model=resolved.name, revision=resolved.revision)
 
 
 def _writable(decision: Decision) -> Decision:

@@ -196,6 +196,7 @@ def _gathered(given: Sources, temporary: ExitStack) -> list[tuple[Wish, lists.Fi
         found += [(source, lists.FileHints()) for source in files.find_inputs(names, given.recursive)]
     for entry in listed:
         found += [(source, entry.hints) for source in files.find_inputs([entry.audio], given.recursive)]
+    found = _each_once(found)
     wishes = [(_spooled(source, hints, temporary), hints) for source, hints in found]
     for address in addresses:
         from speechcli.media.fetch import fetch
@@ -205,6 +206,14 @@ def _gathered(given: Sources, temporary: ExitStack) -> list[tuple[Wish, lists.Fi
         )
         wishes.append((Wish(Input(path, path.name), _NOTHING_ASKED, lasting=False), lists.FileHints()))
     return wishes
+
+
+def _each_once(found: list[tuple[Input, lists.FileHints]]) -> list[tuple[Input, lists.FileHints]]:
+    """A list may name a recording twice; with other hints it is another question."""
+    kept: dict[tuple[str, lists.FileHints], tuple[Input, lists.FileHints]] = {}
+    for source, hints in found:
+        kept.setdefault((os.path.abspath(source.path), hints), (source, hints))
+    return list(kept.values())
 
 
 def _spooled(source: Input, hints: lists.FileHints, temporary: ExitStack) -> Wish:

@@ -117,7 +117,10 @@ def delivery(
 
 
 def jobs(wishes: Sequence[Wish], where: Delivery) -> list[Job]:
-    """A job for each wish, longest recordings first. Raises UsageError when an output would be an input."""
+    """A job for each wish, longest recordings first.
+
+    Raises UsageError when an output would be an input, or that of another recording too.
+    """
     stems = [_stem(wish, where) for wish in wishes]
     twins = Counter(map(_same_name, stems))
     roots: dict[Path, Path] = {}
@@ -144,10 +147,16 @@ def jobs(wishes: Sequence[Wish], where: Delivery) -> list[Job]:
             )
         )
     taken = {os.path.realpath(job.media) for job in made}
+    owners: dict[Path, Job] = {}
     for job in made:
         for _, path in job.outputs:
             if os.path.realpath(path) in taken:
                 raise UsageError(f"{path} is an input and would be overwritten", "choose another --output")
+            if (other := owners.setdefault(path, job)) is not job:
+                raise UsageError(
+                    f"{other.name} and {job.name} would both become {path}",
+                    "name the folder above them, whose tree is then kept",
+                )
     return sorted(made, key=lambda job: -job.weight)
 
 

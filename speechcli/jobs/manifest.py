@@ -56,6 +56,7 @@ class Manifest:
     root: Path
     entries: dict[str, Entry] = field(default_factory=dict)
     made: dict[str, dict[str, Output]] = field(default_factory=dict)  # every output ever made here, name and digest
+    owners: dict[str, str] = field(default_factory=dict)  # name of an output to the recording it was last made from
     _n_read: int = field(default=0, init=False)  # bytes
 
     def refresh(self) -> None:
@@ -91,6 +92,11 @@ class Manifest:
         made = self.made.get(self.name_of(path))
         return made.get(digest_of(path) or "") if made else None
 
+    def owner(self, path: Path) -> Path | None:
+        """The recording that the output under `path` was last made from, wherever that is by now."""
+        owner = self.owners.get(self.name_of(path))
+        return None if owner is None else self.root / owner
+
     def name_of(self, path: Path) -> str:
         """A path as the manifest writes it."""
         return os.path.relpath(path, self.root).replace(os.sep, "/")
@@ -104,6 +110,7 @@ class Manifest:
                 entry = _entry(value)
                 self.entries[entry.input] = entry
                 outputs = entry.outputs
+                self.owners |= dict.fromkeys(outputs, entry.input)
         except (KeyError, TypeError, AttributeError):
             return
         for name, output in outputs.items():

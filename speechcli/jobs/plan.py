@@ -169,6 +169,11 @@ def decide(
     if foreign and not overwrite:
         problem = "is a folder" if foreign[0].is_dir() else "exists and is not what speechcli wrote there"
         return Refuse(job, OutputError(f"{foreign[0]} {problem}", "--overwrite replaces it, --output-dir spares it"))
+    for _, path in job.outputs:
+        owner = manifest.owner(path)
+        if not overwrite and owner is not None and os.path.lexists(path) and _is_another(owner, job.media):
+            problem = f"{path} is the transcript of {os.path.relpath(owner)}"
+            return Refuse(job, OutputError(problem, "--overwrite replaces it, --output-dir spares it"))
     entry = manifest.entries.get(job.entry)
     if entry is None or overwrite or not skip_existing:
         return Do(job, "--overwrite" if overwrite else "new" if entry is None else "--no-skip-existing")
@@ -184,6 +189,14 @@ def decide(
         return Skip(job, entry)
     document = _document(manifest, entry)
     return Render(job, entry, document) if document is not None else Do(job, "an output is missing")
+
+
+def _is_another(owner: Path, media: Path) -> bool:
+    """Whether `owner` is a recording that is still there, and not `media` under another name."""
+    try:
+        return not os.path.samefile(owner, media)
+    except OSError:
+        return False
 
 
 def _fresh(job: Job, manifest: Manifest, rendering: Rendering, entry: Entry, name: str, path: Path) -> bool:

@@ -171,7 +171,8 @@ class Decoding:
             yield self._mixer.mix(frames[: got // width])
             self._mixer.refuse(name, expected)
         if total > most:
-            raise MediaError(f"{name} is longer than {take.longest / 3600:g} h", "--max-duration takes more, in hours")
+            limit = f"{take.longest / 3600:g} h" if take.longest >= 3600 else f"{take.longest:g} s"
+            raise MediaError(f"{name} is longer than {limit}", "--max-recording takes more")
 
     def _command(self) -> list[bytes]:
         """FAULTS 0.1, but for `first_pts=0`, which `_late` stands in for.

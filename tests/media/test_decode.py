@@ -200,7 +200,7 @@ def test_longer_than_the_limit_is_refused_while_it_streams(ffmpeg, make):
     path = make("bomb.flac", "-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono:d=600")
     facts = probe(path, ffmpeg)
     with decode(path, facts, ffmpeg, Take(longest=180)) as blocks:
-        with pytest.raises(MediaError, match=r"bomb.flac is longer than 0.05 h; --max-duration"):
+        with pytest.raises(MediaError, match=r"bomb.flac is longer than 180 s; --max-recording"):
             list(blocks)
         assert blocks.report().duration <= 180
     assert len(list(decode(path, facts, ffmpeg, Take(longest=600)))) == 19
@@ -212,7 +212,7 @@ def test_time_stamps_in_the_far_future_are_not_filled_with_silence_for_ever(make
         "gap.mka", "-f", "lavfi", "-i", "sine=440:d=2", "-c:a", "flac",
         "-bsf:a", "setts=ts='if(gt(N,10),PTS+3600/TB,PTS)'",
     )  # fmt: skip
-    with pytest.raises(MediaError, match=r"longer than 0\.1 h"):
+    with pytest.raises(MediaError, match=r"longer than 360 s"):
         hear(path, longest=360)
 
 

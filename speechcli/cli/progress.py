@@ -149,12 +149,14 @@ def lines_of(outcome: Outcome, quiet: bool) -> Iterator[str]:
         if word == "error" or not quiet:
             yield f"{word}: {_about(str(outcome.error), outcome.job.name)}"
         return
+    if outcome.status == "skipped":
+        remark = ", below its floor" if outcome.code else ", with a warning" if outcome.warned else ""
+        if remark or not quiet:
+            yield f"{name}: already done{remark}"
+        return
     if quiet:
         if outcome.verdict is not None and outcome.verdict.status != "ok":
             yield f"warning: {name}: {told(outcome.verdict)}"
-        return
-    if outcome.status == "skipped":
-        yield f"{name}: already done"
         return
     written = ", ".join(safe(str(path)) for path in outcome.paths)
     length = f" ({clock(outcome.duration)})" if outcome.duration is not None else ""

@@ -27,7 +27,10 @@ Status: TypeAlias = Literal["done", "rendered", "skipped", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one recording. code: its own exit code. paths: what was written."""
+    """What became of one recording.
+
+    code: its own exit code. paths: what was written. warned: the verdict is not ok, be it an earlier run's.
+    """
 
     job: Job
     status: Status
@@ -37,6 +40,7 @@ class Outcome:
     verdict: Verdict | None = None
     paths: tuple[Path, ...] = ()
     left_out: Mapping[str, str] | None = None
+    warned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,8 @@ def carry_out(
             case Skip(job, entry):
                 if job.journal is not None:
                     journal.discard(job.journal)  # of a run that was killed between the last two steps
-                yield Outcome(job, "skipped", entry.exit_code, duration=entry.duration)
+                warned = entry.verdict != "ok"
+                yield Outcome(job, "skipped", entry.exit_code, duration=entry.duration, warned=warned)
             case Render():
                 yield _rendered(decision, rendering, roots)
 
@@ -208,6 +213,7 @@ def _outcome(job: Job, status: Status, transcript: Transcript, delivered: delive
         transcript.verdict,
         delivered.paths if delivered is not None else (),
         {**delivered.left_out, **delivered.partly} if delivered is not None else None,
+        transcript.verdict.status != "ok",
     )
 
 
@@ -248,5 +254,4 @@ def exit_code(outcomes: Sequence[Outcome], strict: bool = False) -> int:
 
 
 def _strict(outcome: Outcome) -> int:
-    warned = outcome.verdict is not None and outcome.verdict.status != "ok"
-    return outcome.code or (FAILED if warned else OK)
+    return outcome.code or (FAILED if outcome.warned else OK)

@@ -28,12 +28,13 @@ def write(path: Path, outcomes: Sequence[Outcome], exit_code: int, seconds: Seco
     write_atomically(path, [json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1), "\n"])
 
 
-def lines(outcomes: Sequence[Outcome], seconds: Seconds) -> list[str]:
-    """The batch in a few lines: counts, speed, and each recording that needs a look."""
-    counts = ", ".join(f"{n} {status}" for status, n in _counts(outcomes).items() if n)
+def line(outcomes: Sequence[Outcome], n_jobs: int, seconds: Seconds) -> str:
+    """The batch in a line: counts and speed. n_jobs: how many outcomes there might have been."""
+    numbers = {**_counts(outcomes), "left": n_jobs - len(outcomes)}
+    counts = ", ".join(f"{n} {status}" for status, n in numbers.items() if n)
     media = sum(o.duration or 0.0 for o in outcomes if o.status == "done")
     speed = f"; {clock(media)} of media in {clock(seconds)}, {media / seconds:.1f}x" if media and seconds else ""
-    return [f"{len(outcomes)} recordings: {counts}{speed}"]
+    return f"{n_jobs} recordings: {counts}{speed}"
 
 
 def table(outcomes: Sequence[Outcome]) -> Any:

@@ -152,13 +152,12 @@ def _to_files(jobs: Sequence[Job], rendering: Rendering, engines: Callable[[], b
             raise Interrupted(text, error.signum) from error
         finally:
             running.close()
-    code = batch.exit_code(outcomes, choices.strict)
+    code = batch.exit_code(outcomes, choices.strict, alone=len(jobs) == 1)
     seconds = time.monotonic() - began
     if len(jobs) >= _WORTH_A_TABLE and not choices.quiet:
         if sys.stderr.isatty():
             show.console(stderr=True).print(summaries.table(outcomes))
-        for line in summaries.lines(outcomes, seconds):
-            show.tell(line)
+        show.tell(summaries.line(outcomes, len(jobs), seconds))
     if choices.summary is not None:
         summaries.write(choices.summary, outcomes, code, seconds)
     return code
@@ -177,7 +176,7 @@ def _to_stdout(job: Job, rendering: Rendering, engines: Callable[[], batch.Engin
         show.out(pieces)
     finally:
         pieces.close()
-    code = batch.exit_code(outcomes, choices.strict)
+    code = batch.exit_code(outcomes, choices.strict, alone=True)
     for outcome in outcomes:
         for line in lines_of(outcome, quiet=True):
             show.tell(line)

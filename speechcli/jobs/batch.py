@@ -242,10 +242,13 @@ def _written_to(decisions: Sequence[Decision]) -> list[Path]:
     return list(dict.fromkeys(path.parent for job in jobs for _, path in job.outputs))
 
 
-def exit_code(outcomes: Sequence[Outcome], strict: bool = False) -> int:
-    """The batch's exit code: FAULTS.md section 5, and 1 for a warning when `strict`."""
+def exit_code(outcomes: Sequence[Outcome], strict: bool, alone: bool) -> int:
+    """The batch's exit code: FAULTS.md section 5, and 1 for a warning when `strict`.
+
+    alone: there was but one recording, and it is that one's own code.
+    """
     codes = [_strict(o) if strict else o.code for o in outcomes]
-    if len(codes) == 1:
+    if alone:
         return codes[0]
     if not any(codes):
         return OK

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +45,22 @@ def speechcli(capsys, here) -> Callable[..., Done]:
         code = run([str(arg) for arg in args])
         told = capsys.readouterr()
         return Done(code, told.out, told.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Callable[..., Done]:
+    """`speechcli ARGS` in this process and the folder `cwd`, for what several tests look at."""
+    nowhere = str(tmp_path_factory.mktemp("config"))
+
+    def call(cwd: Path, *args: object) -> Done:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, chdir(cwd), redirect_stdout(out), redirect_stderr(err):
+            patch.setenv("XDG_CONFIG_HOME", nowhere)
+            patch.delenv("SPEECHCLI_FFMPEG", raising=False)
+            code = run([str(arg) for arg in args])
+        return Done(code, out.getvalue(), err.getvalue())
 
     return call
 

@@ -24,7 +24,7 @@ def since(path: Path, start: int) -> tuple[Iterator[dict[str, Any]], int]:
                 start = 0
             file.seek(start)
             data = file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return iter(()), 0
     except OSError as error:
         raise from_os(error, f"reading {path.name}") from error

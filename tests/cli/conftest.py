@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -70,7 +71,16 @@ def child(here) -> Callable[..., subprocess.CompletedProcess[bytes]]:
     """`speechcli ARGS` as a process of its own; `shell` is what follows on the command line."""
 
     def call(*args: str, shell: str = "", **settings) -> subprocess.CompletedProcess[bytes]:
-        command = ["bash", "-c", f'"$@" {shell}', "bash", sys.executable, "-m", "speechcli", *args]
+        command = [
+            shutil.which("bash") or "bash",
+            "-c",
+            f'"$@" {shell}',
+            "bash",
+            sys.executable,
+            "-m",
+            "speechcli",
+            *args,
+        ]
         return subprocess.run(command, capture_output=True, timeout=60, **settings)
 
     return call

@@ -10,6 +10,7 @@ same bits for a window whatever shares its batch.
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,8 +38,10 @@ LONGEST = 30.0  # seconds: the encoder's input
 _FRAMES = 3000  # mel frames in LONGEST
 ENCODERS = ("auto", "openvino", "ctranslate2")
 _TIME_STEP = 0.02  # seconds a timestamp token stands for
-_CONTEXT = 120  # tokens
-_STRIDE = 50  # encoder frames, 1 s: windows cut to the same length share a batch
+_CONTEXT = 120  # tokens of what was said so far, for windows that go on
+_FASTEST = 12  # tokens a second; more is a loop
+_LOOK_BACK = 25  # encoder frames
+_SHARE = 250  # encoder frames, 5 s: windows cut to the same multiple share a batch
 _WORTH_GOING_ON: Seconds = 0.5  # of speech that is left
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"
@@ -55,7 +58,7 @@ class Settings:
     installed.
     """
 
-    beam_size: int = 4
+    beam_size: int = 3
     compression_ratio_threshold: float = 2.4
     no_speech_threshold: float = 0.6
     silence_logprob_threshold: float = -1.0
@@ -122,6 +125,9 @@ class Whisper:
             num_workers=place.lanes,
         )
         self._encoder = encoder
+        # Half of the lanes decode while the others encode and align: decoding takes half of the time and most of the
+        # memory, and two decoders share a cache that holds one.
+        self._decoders = threading.BoundedSemaphore((place.lanes + 1) // 2)
         self._settings = settings
         self._multilingual: bool = self._model.model.is_multilingual
         self.stage = stage
@@ -144,7 +150,8 @@ class Whisper:
             return answers
         try:
             windows = [self._window(batch[i], hints[i]) for i in there]
-            decoded = self._decode(windows)
+            with self._decoders:
+                decoded = self._decode(windows)
             for i, window, result in zip(there, windows, decoded, strict=True):
                 if result is not None:
                     answers[i] = self._heard(batch[i], window, result)
@@ -219,8 +226,9 @@ class Whisper:
             if self._unfinished(window, decoded):
                 said = _text(decoded.tokens, window)[-_CONTEXT:]
                 prompt = [window.tokenizer.sot_prev, *said, *window.tokenizer.sot_sequence, decoded.tokens[-1]]
-                begin = (decoded.tokens[-1] - window.tokenizer.timestamp_begin) // _STRIDE * _STRIDE
-                going[i] = replace(window, prompt=prompt, encoded=window.encoded[:, max(0, begin - _STRIDE) :])
+                begin = decoded.tokens[-1] - window.tokenizer.timestamp_begin  # a timestamp is an encoder frame
+                left = -(-(window.encoded.shape[1] - begin + _LOOK_BACK) // _SHARE) * _SHARE
+                going[i] = replace(window, prompt=prompt, encoded=window.encoded[:, -left:])
         for (i, window), more in zip(going.items(), self._generate(list(going.values())), strict=True):
             new = (
                 more.tokens[1:] if more.tokens[:1] == found[i].tokens[-1:] else more.tokens
@@ -255,8 +263,9 @@ class Whisper:
             begin = window.prompt.index(window.tokenizer.sot)
             together.setdefault((begin, window.encoded.shape[1]), []).append(i)
         found: dict[int, _Decoded] = {}
-        for places in together.values():
+        for (begin, n_frames), places in together.items():
             windows = [batch[i] for i in places]
+            room = self._model.max_length if n_frames == _FRAMES // 2 else begin + 3 + n_frames * _FASTEST // 50
             results = self._model.model.generate(
                 _storage(np.concatenate([window.encoded for window in windows])),
                 [window.prompt for window in windows],
@@ -264,7 +273,7 @@ class Whisper:
                 no_repeat_ngram_size=no_repeat_ngram_size,
                 suppress_blank=True,
                 suppress_tokens=get_suppressed_tokens(windows[0].tokenizer, [-1]),
-                max_length=self._model.max_length,
+                max_length=min(room, self._model.max_length),
                 max_initial_timestamp_index=50,  # 1 s: Radford et al., section 4.5
                 return_scores=True,
                 return_no_speech_prob=True,

@@ -26,8 +26,6 @@ from speechcli.jobs.recording import Ending, Recordings
 from speechcli.timeline.stitch import Answer
 from speechcli.timeline.windows import Window
 
-_FIRST_SLOTS = 2  # windows a lane
-
 
 @dataclass(frozen=True, slots=True)
 class Began:
@@ -85,10 +83,11 @@ def work(
     """Does the jobs in their order, several at once, and tells what happens.
 
     still_wanted: asked once a job's lock is held; False when another process has done it. Closing the iterator stops
-    everything; what the journals hold stays. patient: whether to wait then for the batches under way; without it the
-    process has to end by `os._exit`, for engines abort when the interpreter ends under them.
+    everything; what the journals hold stays. patient: nobody waits for the first words, so that every batch is as full
+    as it can be; and closing waits for the batches under way. Without it the process has to end by `os._exit`, for
+    engines abort when the interpreter ends under them.
     """
-    crew = _Crew(transcriber, detector, recordings, resume, still_wanted)
+    crew = _Crew(transcriber, detector, recordings, resume, still_wanted, patient)
     threads = [threading.Thread(target=crew.read, args=(jobs,), daemon=True, name="read")]
     threads += [
         threading.Thread(target=crew.transcribe, daemon=True, name=f"lane-{i}") for i in range(transcriber.traits.lanes)
@@ -174,15 +173,17 @@ class _Crew:
         recordings: Recordings,
         resume: bool,
         still_wanted: Callable[[Job], bool],
+        patient: bool,
     ) -> None:
+        self._patient = patient
         self._transcriber = transcriber
         self._detector = detector
         self._recordings = recordings
         self._resume = resume
         self._still_wanted = still_wanted
         traits = transcriber.traits
-        # windows read ahead bound the memory; few at first, for somebody waits for the first words
-        self._n_slots = min(_FIRST_SLOTS, traits.batch) * traits.lanes
+        # windows read ahead bound the memory; few at first where somebody waits for the first words
+        self._n_slots = traits.batch * (traits.lanes + 1) if patient else 1
         self._slots = threading.Semaphore(self._n_slots)
         self._stopped = threading.Event()
         self._inbox: SimpleQueue[_Message] = SimpleQueue()
@@ -190,7 +191,6 @@ class _Crew:
         self._ready: deque[_Piece] = deque()
         self._n_held = 0  # windows read and not finished
         self._n_busy = 0  # lanes at work
-        self._n_batches = 0
         self._read_all = False
         self._works: list[_Work] = []  # whose journals are open
 
@@ -354,8 +354,10 @@ class _Crew:
             group.missing += 1
             if (known := self._known(again)) is not None:
                 yield from self._accept(again, known)
-            else:
+            elif self._patient:
                 self._ready.append(again)
+            else:
+                self._ready.appendleft(again)
         if not group.missing and not group.finished:
             group.finished = True
             self._release()
@@ -405,12 +407,14 @@ class _Crew:
         """Gives the free lanes their batches: full ones, unless no more windows can come before one is answered."""
         traits = self._transcriber.traits
         while self._ready and self._n_busy < traits.lanes:
-            first_ones = self._n_batches < traits.lanes  # somebody waits for the first words
-            more_to_come = not self._read_all and self._n_held < self._n_slots
-            if len(self._ready) < traits.batch and more_to_come and not first_ones and self._n_busy:
+            first = self._ready[0]
+            waited_for = not self._patient and not first.work.n_told  # the first words come before all others
+            if waited_for and first.window.index[0]:
                 return
-            size = 1 if first_ones or self._ready[0].alone else traits.batch
+            more_to_come = not self._read_all and self._n_held < self._n_slots
+            if len(self._ready) < traits.batch and more_to_come and self._n_busy:
+                return
+            size = 1 if waited_for or first.alone else traits.batch
             batch = [self._ready.popleft() for _ in range(min(size, len(self._ready)))]
             self._n_busy += 1
-            self._n_batches += 1
             self._batches.put(batch)

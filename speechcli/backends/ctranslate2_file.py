@@ -21,8 +21,8 @@ _BFLOAT16 = 5
 _VERSIONS = (4, 5, 6)
 
 
-def tensors(path: Path, prefix: str) -> dict[str, NDArray[np.float32]]:
-    """Variables whose names begin with `prefix`, as float32, int8 weights multiplied out.
+def tensors(path: Path, prefix: str) -> dict[str, NDArray[np.floating[Any]]]:
+    """Variables whose names begin with `prefix`, in float16 or float32 as they are stored, others as float32.
 
     Raises DataError for another version of the format, and for a file that ends too early.
     """
@@ -66,10 +66,9 @@ def _widened(array: NDArray[Any]) -> NDArray[np.float32]:
     return (array.astype(np.uint32) << 16).view(np.float32)
 
 
-def _float(name: str, array: NDArray[Any], found: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+def _float(name: str, array: NDArray[Any], found: dict[str, NDArray[Any]]) -> NDArray[np.floating[Any]]:
     scale = found.get(f"{name}_scale")  # one a row
-    wide = array.astype(np.float32)
     if scale is None:
-        return wide
-    result: NDArray[np.float32] = wide / scale.astype(np.float32).reshape(-1, *[1] * (wide.ndim - 1))
-    return result
+        return array if array.dtype in (np.float16, np.float32) else array.astype(np.float32)
+    per_row: NDArray[np.float32] = scale.astype(np.float32).reshape(-1, *[1] * (array.ndim - 1))
+    return array / per_row

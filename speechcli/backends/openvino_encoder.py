@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 # OpenVINO tells its makers of every import, over the network; without this package it keeps quiet. We are offline.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -26,7 +27,7 @@ FRAMES = 3000  # mel frames it takes, 10 ms each; it gives half as many
 _HEAD = 64  # width of an attention head in every Whisper
 _EPSILON = 1e-5
 
-Tensors = dict[str, NDArray[np.float32]]
+Tensors = dict[str, NDArray[np.floating[Any]]]
 
 
 class Encoder:
@@ -62,7 +63,7 @@ def _graph(weights: Tensors) -> openvino.Model:
     features = ops.parameter([1, n_mels, FRAMES], np.float32, name="features")
     x = _convolution(_convolution(features, weights, "conv1", 1), weights, "conv2", 2)
     x = ops.transpose(x, ops.constant([0, 2, 1]))
-    x = ops.add(x, ops.constant(weights["encoder/position_encodings/encodings"][None]))
+    x = ops.add(x, _constant(weights["encoder/position_encodings/encodings"][None]))
     layer = 0
     while f"encoder/layer_{layer}/ffn/layer_norm/gamma" in weights:
         attended = _attention(_norm(x, weights, f"layer_{layer}/self_attention"), weights, layer)
@@ -86,16 +87,21 @@ def _attention(x: openvino.Node, weights: Tensors, layer: int) -> openvino.Node:
 
 
 def _convolution(x: openvino.Node, weights: Tensors, name: str, stride: int) -> openvino.Node:
-    y = ops.convolution(x, ops.constant(weights[f"encoder/{name}/weight"]), [stride], [1], [1], [1])
-    return ops.gelu(ops.add(y, ops.constant(weights[f"encoder/{name}/bias"].reshape(1, -1, 1))), "erf")
+    y = ops.convolution(x, _constant(weights[f"encoder/{name}/weight"]), [stride], [1], [1], [1])
+    return ops.gelu(ops.add(y, _constant(weights[f"encoder/{name}/bias"].reshape(1, -1, 1))), "erf")
 
 
 def _linear(x: openvino.Node, weights: Tensors, name: str) -> openvino.Node:
-    y = ops.matmul(x, ops.constant(weights[f"encoder/{name}/weight"]), False, True)
-    return ops.add(y, ops.constant(weights[f"encoder/{name}/bias"]))
+    y = ops.matmul(x, _constant(weights[f"encoder/{name}/weight"]), False, True)
+    return ops.add(y, _constant(weights[f"encoder/{name}/bias"]))
 
 
 def _norm(x: openvino.Node, weights: Tensors, name: str) -> openvino.Node:
     gamma, beta = (weights[f"encoder/{name}/layer_norm/{part}".replace("//", "/")] for part in ("gamma", "beta"))
     y = ops.mvn(x, ops.constant([-1]), True, _EPSILON, "inside_sqrt")
-    return ops.add(ops.multiply(y, ops.constant(gamma)), ops.constant(beta))
+    return ops.add(ops.multiply(y, _constant(gamma)), _constant(beta))
+
+
+def _constant(array: NDArray[np.floating[Any]]) -> openvino.Node:
+    node = ops.constant(np.array(array), shared_memory=True)
+    return node if array.dtype == np.float32 else ops.convert(node, "f32")

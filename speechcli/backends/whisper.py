@@ -64,7 +64,7 @@ class Settings:
     silence_logprob_threshold: float = -1.0
     unsure_logprob_threshold: float = -0.5
     no_repeat_ngram_size: int = 4
-    batch_size: int = 6
+    batch_size: int = 5
     encoder: str = "auto"
 
     def __post_init__(self) -> None:

@@ -211,6 +211,7 @@ WRONG_OPTIONS = {
     "unknown language": ({"language": "Klingon"}, errors.UsageError, "'Klingon'"),
     "one unknown language": ({"language": ["en", "xx"]}, errors.UsageError, "'xx'"),
     "a language the model does not know": ({"language": "de"}, errors.UsageError, "only knows English"),
+    "a translation by an English model": ({"task": "translate"}, errors.UsageError, "it cannot translate"),
     "unknown option": ({"languages": "en"}, errors.UsageError, "known options: model, language"),
     "unknown task": ({"task": "sing"}, errors.UsageError, "transcribe.*translate"),
     "unknown device": ({"device": "tpu"}, errors.UsageError, "cpu and cuda"),

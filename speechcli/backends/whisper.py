@@ -43,6 +43,7 @@ _FASTEST = 12  # tokens a second; more is a loop
 _LOOK_BACK = 25  # encoder frames
 _SHARE = 250  # encoder frames, 5 s: windows cut to the same multiple share a batch
 _WORTH_GOING_ON: Seconds = 0.5  # of speech that is left
+_MULTILINGUAL = "another one does, such as --model whisper-small; see: speechcli models"
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"
 
@@ -186,7 +187,9 @@ class Whisper:
         language = hints.languages[0] if len(hints.languages) == 1 else None
         if not self._multilingual:
             if hints.languages and "en" not in hints.languages:
-                raise UsageError(f"this model only knows English, not {', '.join(hints.languages)}", "see: models")
+                raise UsageError(f"this model only knows English, not {', '.join(hints.languages)}", _MULTILINGUAL)
+            if hints.task != "transcribe":
+                raise UsageError("this model only knows English: it cannot translate", _MULTILINGUAL)
             language = "en"
         elif language is None:
             found = self._model.model.detect_language(_storage(encoded))[0]  # (token, probability), best first

@@ -146,7 +146,9 @@ def stream(
     endings: list[run.Ended] = []
 
     def arriving() -> Iterator[Sequence[Answer]]:
-        for event in run.work([job], engines.transcriber, engines.detector, engines.recordings, resume, patient=False):
+        for event in run.work(
+            [job], engines.transcriber, engines.detector, engines.recordings, resume, patient=False, live=True
+        ):
             match event:
                 case run.Began(_, duration, resumed):
                     tell(Progress(job, 0.0, duration, resumed))

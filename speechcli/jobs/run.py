@@ -79,15 +79,16 @@ def work(
     resume: bool = True,
     still_wanted: Callable[[Job], bool] = lambda job: True,
     patient: bool = True,
+    live: bool = False,
 ) -> Iterator[Event]:
     """Does the jobs in their order, several at once, and tells what happens.
 
     still_wanted: asked once a job's lock is held; False when another process has done it. Closing the iterator stops
-    everything; what the journals hold stays. patient: nobody waits for the first words, so that every batch is as full
-    as it can be; and closing waits for the batches under way. Without it the process has to end by `os._exit`, for
-    engines abort when the interpreter ends under them.
+    everything; what the journals hold stays. patient: whether to wait then for the batches under way; without it the
+    process has to end by `os._exit`, for engines abort when the interpreter ends under them. live: somebody waits for
+    the first words, which then come before all others; else every batch is as full as it can be.
     """
-    crew = _Crew(transcriber, detector, recordings, resume, still_wanted, patient)
+    crew = _Crew(transcriber, detector, recordings, resume, still_wanted, live)
     threads = [threading.Thread(target=crew.read, args=(jobs,), daemon=True, name="read")]
     threads += [
         threading.Thread(target=crew.transcribe, daemon=True, name=f"lane-{i}") for i in range(transcriber.traits.lanes)
@@ -173,9 +174,9 @@ class _Crew:
         recordings: Recordings,
         resume: bool,
         still_wanted: Callable[[Job], bool],
-        patient: bool,
+        live: bool,
     ) -> None:
-        self._patient = patient
+        self._live = live
         self._transcriber = transcriber
         self._detector = detector
         self._recordings = recordings
@@ -183,7 +184,7 @@ class _Crew:
         self._still_wanted = still_wanted
         traits = transcriber.traits
         # windows read ahead bound the memory; few at first where somebody waits for the first words
-        self._n_slots = traits.batch * (traits.lanes + 1) if patient else 1
+        self._n_slots = 1 if live else traits.batch * (traits.lanes + 1)
         self._slots = threading.Semaphore(self._n_slots)
         self._stopped = threading.Event()
         self._inbox: SimpleQueue[_Message] = SimpleQueue()
@@ -349,15 +350,16 @@ class _Crew:
         group.answers.append(answer)
         group.missing -= 1
         judged = piece.work.job.question.judged  # without a speech detector nobody knows what was passed over
-        for part in pipeline.to_hear_again(self._transcriber, answer) if judged else ():
+        parts = pipeline.to_hear_again(self._transcriber, answer) if judged else []
+        group.missing += len(parts)  # all at once: a part known from the journal may be the last one missing
+        for part in parts:
             again = _Piece(piece.work, part, piece.audio.cut(part.heard))
-            group.missing += 1
             if (known := self._known(again)) is not None:
                 yield from self._accept(again, known)
-            elif self._patient:
-                self._ready.append(again)
-            else:
+            elif self._live:
                 self._ready.appendleft(again)
+            else:
+                self._ready.append(again)
         if not group.missing and not group.finished:
             group.finished = True
             self._release()
@@ -408,7 +410,7 @@ class _Crew:
         traits = self._transcriber.traits
         while self._ready and self._n_busy < traits.lanes:
             first = self._ready[0]
-            waited_for = not self._patient and not first.work.n_told  # the first words come before all others
+            waited_for = self._live and not first.work.n_told  # the first words come before all others
             if waited_for and first.window.index[0]:
                 return
             more_to_come = not self._read_all and self._n_held < self._n_slots

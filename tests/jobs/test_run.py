@@ -2,13 +2,16 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tones import RULES, STEP, Ear, Energy, Shelf, Tape, jobs_in, melody, text_of
 
 from speechcli.backends.base import OutOfMemoryError
+from speechcli.core.transcript import Heard, joined
 from speechcli.errors import BusyError, DataError, MediaError, UnavailableError
 from speechcli.jobs import batch, plan, run
 from speechcli.jobs.job import Question
@@ -306,6 +309,63 @@ def test_what_the_journal_has_is_not_heard_again_and_the_answer_is_the_same(tmp_
     assert not errors
     assert kept >= 5
     assert sum(map(len, second.calls)) == sum(map(len, everything.calls)) - kept
+
+
+class Forgetful(Ear):
+    """Passes over two stretches of every long window, and hears them when they stand alone."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 1)
+        self.traits = replace(self.traits, hears_again=True)
+
+    def transcribe(self, batch, hints):
+        return [self._without_two_stretches(heard) for heard in super().transcribe(batch, hints)]
+
+    def _without_two_stretches(self, heard: Heard) -> Heard:
+        words = heard.segments[0].words
+        if len(words) < 16:
+            return heard
+        kept = words[:3] + words[7:10] + words[14:]
+        return Heard((replace(heard.segments[0], words=kept, text=joined(kept)),), language="en")
+
+
+def test_parts_heard_again_are_taken_from_the_journal_too_several_of_one_window(tmp_path):
+    tapes = {"a": melody(0, 60)}
+
+    def heard(ear: Ear) -> str:
+        groups, text = [], ""
+        for event in run.work(jobs_in(tmp_path, tapes), ear, Energy(), Shelf(tapes)):
+            match event:
+                case run.Group(_, answers):
+                    groups.append(answers)
+                case run.Ended(job, ending, _):  # killed here: the journal stays
+                    text = " ".join(s.text for s in batch.finished(job, groups, ending, ear).segments)
+        return text
+
+    whole = heard(Forgetful())
+    again = Forgetful()
+
+    assert set(text_of(melody(0, 60)).split()) <= set(whole.split())
+    assert heard(again) == whole
+    assert again.calls == []
+
+
+def test_who_waits_for_the_first_words_has_them_after_one_window(tmp_path):
+    """Live, the first window is heard alone and its passed-over parts next; then batches are full again."""
+    tapes = {"a": melody(0, 145)}
+    ear = Forgetful()
+    events = run.work(jobs_in(tmp_path, tapes), ear, Energy(), Shelf(tapes), live=True)
+
+    while not isinstance(next(events), run.Group):
+        pass
+    first = list(ear.calls[:3])
+    deque(events, maxlen=0)
+
+    assert [len(call) for call in first] == [1, 1, 1]
+    assert first[0][0][0] == 0
+    assert {*range(3, 7), *range(10, 14)} <= {*first[1][0], *first[2][0]}
+    assert len(first[1][0]) + len(first[2][0]) < 16
+    assert max(len(call) for call in ear.calls) == 2
 
 
 def test_without_resume_everything_is_heard_again(tmp_path):

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from speechcli.cli import signals, streams
 from speechcli.cli.show import safe
-from speechcli.errors import USAGE, SpeechcliError
+from speechcli.errors import USAGE, Interrupted, SpeechcliError
 
 BUG = 70  # sysexits EX_SOFTWARE
 
@@ -30,7 +30,7 @@ def run(args: list[str]) -> int:
     try:
         with signals.polite():
             return _run(args)
-    except SpeechcliError as error:
+    except (SpeechcliError, Interrupted) as error:
         return _failed(error.message, error.hint, error.exit_code)
     except BrokenPipeError:
         return streams.BROKEN_PIPE

@@ -90,12 +90,17 @@ class ConfigError(SpeechcliError):
     exit_code = 78
 
 
-class Interrupted(SpeechcliError):
-    """A signal asked us to stop; `exit_code` is 128 + its number."""
+class Interrupted(BaseException):
+    """A signal asked us to stop; `exit_code` is 128 + its number.
+
+    No SpeechcliError, for it may come anywhere: what takes the failure of one recording must not take this for one.
+    """
+
+    hint = ""
 
     def __init__(self, message: str, signum: int) -> None:
-        super().__init__(message)
-        self.args = (message, signum)
+        super().__init__(message, signum)
+        self.message = message
         self.signum = signum
         self.exit_code = 128 + signum
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from speechcli.cli import environment
 from speechcli.media.ffmpeg import find
 
+environment.prepare_engines()  # before any engine is loaded: this process is to compute what the command does
 DATA = Path(__file__).parent / "data"
 
 

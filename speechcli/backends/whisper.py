@@ -169,7 +169,8 @@ class Whisper:
     def _window(self, audio: Audio, hints: Hints) -> _Window:
         encoded = self._encode(audio)
         tokenizer = self._tokenizer(encoded, hints)
-        return _Window(encoded, tokenizer, self._prompt(tokenizer, hints), hints.speech)
+        speech = hints.speech or (Span(0.0, audio.duration),)  # not told: it may be everywhere
+        return _Window(encoded, tokenizer, self._prompt(tokenizer, hints), speech)
 
     def _encode(self, audio: Audio) -> NDArray[Any]:
         """Encoder output of one window, shape (1, 1500, width)."""

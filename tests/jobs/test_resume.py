@@ -176,7 +176,7 @@ def test_a_signal_ends_it_at_once_and_says_that_the_same_command_goes_on(recordi
     running.process.send_signal(number)
     began = time.monotonic()
 
-    assert running.ended() == code
+    assert running.ended() == code, running.said
     assert time.monotonic() - began < 3
     last = running.said.splitlines()[-1]
     n_done = len(entries(tmp_path)) if (tmp_path / NAME).exists() else 0

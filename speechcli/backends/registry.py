@@ -193,7 +193,7 @@ def _openvino_encoder(folder: Path, place: Placement, wanted: str) -> Encoder | 
         return Encoder(folder / "model.bin", place.lanes, place.threads, exact=place.compute_type == "float32")
     except ImportError as error:
         raise UnavailableError(f"encoder=openvino needs OpenVINO ({error})", "pip install openvino") from error
-    except RuntimeError as error:  # it does not know this processor or these shapes
+    except (RuntimeError, DataError, KeyError) as error:  # this processor, these shapes, this file are not known to it
         if wanted == "auto":
-            return None
+            return None  # CTranslate2 may know them, or says what is wrong
         raise UnavailableError(f"OpenVINO cannot run this encoder ({error})", "use --set encoder=auto") from error

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from faster_whisper import WhisperModel
 
-from speechcli.backends import catalog, ctranslate2_file, registry, weights
+from speechcli.backends import catalog, ctranslate2_file, placement, registry, weights
 from speechcli.backends.registry import Wanted
-from speechcli.errors import DataError
+from speechcli.errors import DataError, UnavailableError
 
 openvino_encoder = pytest.importorskip("speechcli.backends.openvino_encoder")
 CLIP = Path(__file__).parent.parent / "data" / "367-130732-0000.flac"
@@ -144,3 +144,13 @@ def test_the_engine_of_the_encoder_can_be_chosen():
 
     assert "OpenVINO" not in opened.stage.engine
     assert ("encoder", "ctranslate2") in opened.stage.settings
+
+
+def test_a_file_that_only_ctranslate2_may_know_is_left_to_it(tmp_path):
+    """A later version of the format, or none at all: not for us to say, unless OpenVINO was asked for."""
+    (tmp_path / "model.bin").write_bytes(b"\x07\0\0\0" + bytes(50))
+    place = placement.for_ctranslate2("cpu", "int8")
+
+    assert registry._openvino_encoder(tmp_path, place, "auto") is None
+    with pytest.raises(UnavailableError, match="version 7"):
+        registry._openvino_encoder(tmp_path, place, "openvino")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from speechcli.backends import registry
+from speechcli.backends.base import Transcriber
 from speechcli.cli import environment
 from speechcli.media.ffmpeg import find
 
@@ -23,3 +26,11 @@ def ffmpeg() -> Path:
 def jfk() -> Path:
     """11 s of speech, 44.1 kHz stereo flac; its words are in jfk.txt."""
     return DATA / "jfk.flac"
+
+
+@pytest.fixture(scope="session")
+def transcriber() -> Iterator[Transcriber]:
+    """The embedded model on the CPU, loaded once."""
+    opened = registry.open_transcriber(registry.resolve(registry.Wanted("embedded", device="cpu")))
+    yield opened
+    opened.close()

@@ -28,13 +28,6 @@ LENGTHS = {"20 minutes": 20, "2 hours": 120}
 
 
 @pytest.fixture(scope="module")
-def transcriber():
-    opened = registry.open_transcriber(registry.resolve(registry.Wanted("embedded", device="cpu")))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
 def detector():
     return registry.open_detector()
 

@@ -66,12 +66,13 @@ def _graph(weights: Tensors) -> openvino.Model:
     x = ops.add(x, _constant(weights["encoder/position_encodings/encodings"][None]))
     layer = 0
     while f"encoder/layer_{layer}/ffn/layer_norm/gamma" in weights:
-        attended = _attention(_norm(x, weights, f"layer_{layer}/self_attention"), weights, layer)
+        attended = _attention(_norm(x, weights, f"layer_{layer}/self_attention/layer_norm"), weights, layer)
         x = ops.add(x, attended)
-        wide = ops.gelu(_linear(_norm(x, weights, f"layer_{layer}/ffn"), weights, f"layer_{layer}/ffn/linear_0"), "erf")
+        y = _norm(x, weights, f"layer_{layer}/ffn/layer_norm")
+        wide = ops.gelu(_linear(y, weights, f"layer_{layer}/ffn/linear_0"), "erf")
         x = ops.add(x, _linear(wide, weights, f"layer_{layer}/ffn/linear_1"))
         layer += 1
-    return openvino.Model([_norm(x, weights, "")], [features], "whisper_encoder")
+    return openvino.Model([_norm(x, weights, "layer_norm")], [features], "whisper_encoder")
 
 
 def _attention(x: openvino.Node, weights: Tensors, layer: int) -> openvino.Node:
@@ -97,7 +98,7 @@ def _linear(x: openvino.Node, weights: Tensors, name: str) -> openvino.Node:
 
 
 def _norm(x: openvino.Node, weights: Tensors, name: str) -> openvino.Node:
-    gamma, beta = (weights[f"encoder/{name}/layer_norm/{part}".replace("//", "/")] for part in ("gamma", "beta"))
+    gamma, beta = (weights[f"encoder/{name}/{part}"] for part in ("gamma", "beta"))
     y = ops.mvn(x, ops.constant([-1]), True, _EPSILON, "inside_sqrt")
     return ops.add(ops.multiply(y, _constant(gamma)), _constant(beta))
 

@@ -183,8 +183,10 @@ class _Crew:
         self._resume = resume
         self._still_wanted = still_wanted
         traits = transcriber.traits
-        # windows read ahead bound the memory; few at first where somebody waits for the first words
-        self._n_slots = 1 if live else traits.batch * (traits.lanes + 1)
+        # windows read ahead bound the memory: a full batch a lane, and one in reserve; but where somebody waits for the
+        # first words a single one until something has been answered
+        self._n_ahead = traits.batch * (traits.lanes + 1)
+        self._n_slots = 1 if live else self._n_ahead
         self._slots = threading.Semaphore(self._n_slots)
         self._stopped = threading.Event()
         self._inbox: SimpleQueue[_Message] = SimpleQueue()
@@ -395,11 +397,9 @@ class _Crew:
             self._works.remove(work)
 
     def _read_further_ahead(self) -> None:
-        """Enough for a full batch a lane, and one in reserve."""
-        wanted = self._transcriber.traits.batch * (self._transcriber.traits.lanes + 1)
-        for _ in range(wanted - self._n_slots):
+        for _ in range(self._n_ahead - self._n_slots):
             self._slots.release()
-        self._n_slots = max(wanted, self._n_slots)
+        self._n_slots = self._n_ahead
 
     def _release(self) -> None:
         self._n_held -= 1

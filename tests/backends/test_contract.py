@@ -28,13 +28,6 @@ def clip(name: str) -> Audio:
 
 
 @pytest.fixture(scope="module")
-def transcriber():
-    opened = registry.open_transcriber(registry.resolve(registry.Wanted("embedded", device="cpu")))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
 def clips():
     return [clip(name) for name in CLIPS]
 

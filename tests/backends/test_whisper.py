@@ -27,13 +27,6 @@ EARLY = 0.3  # seconds before somebody speaks that a word may begin
 
 
 @pytest.fixture(scope="module")
-def transcriber():
-    opened = registry.open_transcriber(registry.resolve(registry.Wanted("embedded", device="cpu")))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
 def heard(transcriber) -> dict[str, Heard]:
     """What each clip gives, heard three at a time, in as many threads as the model has lanes."""
     batches = [CLIPS[i : i + 3] for i in range(0, len(CLIPS), 3)]

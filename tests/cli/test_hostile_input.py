@@ -9,11 +9,9 @@ import os
 import pty
 import re
 import shutil
-import socket
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -21,6 +19,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from ports import listening
+from screen import shown
 from spoken import DATA, RATE, clip, words
 
 from speechcli.media.decode import Take
@@ -81,27 +81,10 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def listener() -> Iterator[tuple[int, list[object]]]:
+def listener() -> Iterator[tuple[int, list[str]]]:
     """A port of this machine, and who has come to it: nobody is what is wanted."""
-    seen: list[object] = []
-    over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.1)
-
-        def listen() -> None:
-            while not over.is_set():
-                try:
-                    connection, address = server.accept()
-                except TimeoutError:
-                    continue
-                seen.append(address)
-                connection.close()
-
-        thread = threading.Thread(target=listen)
-        thread.start()
-        yield server.getsockname()[1], seen
-        over.set()
-        thread.join()
+    with listening() as there:
+        yield there
 
 
 @pytest.fixture(scope="module")
@@ -426,18 +409,11 @@ def test_on_a_terminal_too(evil, here):
     command = [sys.executable, "-m", "speechcli", "transcribe", "talk.flac", "-m", "evil", "--no-vad", "-o", "-"]
     path = os.pathsep.join([str(here / "packages"), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(command, stdout=outer, stderr=outer, env=os.environ | {"PYTHONPATH": path}) as process:
-        os.close(outer)
-        shown = b""
-        try:
-            while data := os.read(inner, 1 << 16):
-                shown += data
-        except OSError:  # how Linux tells that the other end is gone
-            pass
-    os.close(inner)
+        text = shown(process, inner, outer)
 
     assert process.returncode == 0
-    assert b"red" in shown
-    assert not set(b"\x1b\x07") & set(shown)
+    assert b"red" in text
+    assert not set(b"\x1b\x07") & set(text)
 
 
 def test_tags_of_a_file_are_no_commands_when_its_tracks_are_listed(speechcli, here, ffmpeg):

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from screen import shown
 from spoken import CLIPS, DATA, RATE, clip, made, said, words, wrong
 
 # Clips and a word that any build of the model hears in them: exact texts and times differ between processors.
@@ -771,16 +772,9 @@ def test_on_a_terminal_a_bar_is_shown_and_taken_away_again(here, talk):
         stderr=outer,
         env=environment | {"TERM": "xterm"},
     ) as process:
-        os.close(outer)
-        shown = b""
-        try:
-            while data := os.read(inner, 1 << 16):
-                shown += data
-        except OSError:  # how Linux tells that the other end is gone
-            pass
-    os.close(inner)
+        text = shown(process, inner, outer)
 
     assert process.returncode == 0
-    assert 0 <= shown.find(b"\x1b[?25l") < shown.rfind(b"\x1b[?25h"), "the cursor is hidden for the bar, and comes back"
-    assert b"talk.flac (0:02) -> talk.srt" in shown
-    assert b"coverage" in shown
+    assert 0 <= text.find(b"\x1b[?25l") < text.rfind(b"\x1b[?25h"), "the cursor is hidden for the bar, and comes back"
+    assert b"talk.flac (0:02) -> talk.srt" in text
+    assert b"coverage" in text

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import socket
 import struct
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from ports import listening
 
 from speechcli.media.decode import Report, Take, decode
 from speechcli.media.probe import Facts, probe
@@ -99,22 +98,5 @@ def wav(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def listener() -> Iterator[tuple[int, list[str]]]:
     """A loopback port and the connections it has seen: none is what every test wants."""
-    seen: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.1)
-        over = threading.Event()
-
-        def listen() -> None:
-            while not over.is_set():
-                try:
-                    connection, address = server.accept()
-                except TimeoutError:
-                    continue
-                seen.append(str(address))
-                connection.close()
-
-        thread = threading.Thread(target=listen)
-        thread.start()
-        yield server.getsockname()[1], seen
-        over.set()
-        thread.join()
+    with listening() as there:
+        yield there

@@ -28,6 +28,13 @@ ENGINE_FILES = {
     "backends/openvino_encoder.py",
     "backends/vad_silero.py",
     "backends/placement.py",
+    "backends/placement_torch.py",
+    "backends/vibevoice.py",
+    "backends/vibevoice_onnx.py",
+    "backends/qwen3_asr.py",
+    "backends/align_qwen3.py",
+    "backends/voxtral_realtime.py",
+    "backends/hf.py",
     "backends/devices.py",
 }
 FILES = sorted(ROOT.rglob("*.py"))

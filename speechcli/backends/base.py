@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,14 +19,18 @@ from speechcli.core.transcript import Heard, Stage, Turn, Word
 class Traits:
     """What a model needs and gives.
 
-    rate: Hz it listens at. longest: seconds it hears in one pass. batch: audios at once that serve it best.
-    lanes: batches it can work on at the same time. hears_again: whether speech it passed over is worth a second try.
+    rate: Hz it listens at. longest: seconds it hears in one pass. batch: audios at once that serve it best. seconds:
+    sound that a batch may hold, the shorter audios padded to the longest. lanes: batches it can work on at the same
+    time. gives_times: whether its segments say when; without, text is spread over the speech. hears_again: whether
+    speech it passed over is worth a second try (what follows `Heard.cut` always is).
     """
 
     rate: int
     longest: Seconds
     batch: int = 1
+    seconds: Seconds = float("inf")
     lanes: int = 1
+    gives_times: bool = True
     gives_words: bool = False
     gives_speakers: bool = False
     hears_again: bool = False
@@ -42,6 +47,28 @@ class Hints:
     context: str = ""  # prose the recording is about
     task: str = "transcribe"  # or "translate"
     speech: tuple[Span, ...] = ()  # where speech was heard, from the start of the audio
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a backend is opened: the weights on this machine, and where and how they are to run.
+
+    A backend file has `open(setup) -> Transcriber` (or Aligner), which raises UsageError, UnavailableError, DataError.
+    longest: seconds of the longest window that will come. batch_size: audios at once; None: as many as serve it best,
+    -1: as many as fit. settings: what `--set` gave, for the file's `Settings`, by `settings.parse`.
+    """
+
+    name: str
+    folder: Path
+    revision: str
+    longest: Seconds
+    device: str = "auto"
+    dtype: str = "auto"
+    attention: str | None = None  # transformers' attn_implementation: sdpa, eager, flash_attention_2
+    quantize: str | None = None  # weights in int8 or int4
+    compile: bool = False
+    batch_size: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class OutOfMemoryError(Exception):

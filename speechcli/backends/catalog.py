@@ -11,11 +11,45 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
-from speechcli.core.languages import WHISPER, WHISPER_V3
+from speechcli.core.languages import QWEN3_ASR, VOXTRAL, WHISPER, WHISPER_V3
 from speechcli.core.span import Seconds
 
 EMBEDDED = "whisper-tiny.en"
 DEFAULT = EMBEDDED  # when nothing else is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Models that one file opens, and how their recordings are cut.
+
+    module: the file in this folder. longest: seconds of a window unless asked otherwise; most: what can be asked for.
+    gap: a silence this long ends a window. reach: how far back from `longest` a longer pause is preferred. overlap:
+    what a window hears once more of the one before, to know its speakers again. files: what is needed of a repository.
+    """
+
+    module: str
+    longest: Seconds = 30.0
+    most: Seconds = 30.0
+    gap: Seconds = 4.0
+    reach: Seconds = 0.0
+    overlap: Seconds = 0.0
+    files: tuple[str, ...] = ("*.json", "*.safetensors", "*.txt", "*.jinja")
+
+
+FAMILIES = {
+    "whisper": Family(
+        "whisper", files=("model.bin", "config.json", "tokenizer.json", "preprocessor_config.json", "vocabulary.*")
+    ),
+    # An hour in one pass; best below, so what is longer is cut near 55 minutes (microsoft/VibeVoice, model card).
+    "vibevoice": Family("vibevoice", 3600.0, 3600.0, gap=3600.0, reach=600.0, overlap=60.0),
+    "vibevoice-onnx": Family(
+        "vibevoice_onnx", 3600.0, 3600.0, gap=3600.0, reach=600.0, overlap=60.0, files=("*.json", "*.jinja", "onnx/*")
+    ),
+    # Upstream splits at 1200 s, and hears 180 s better (QwenLM/Qwen3-ASR, qwen_asr/inference/utils.py and issue 37).
+    "qwen3-asr": Family("qwen3_asr", 180.0, 1200.0, gap=8.0, reach=60.0),
+    "voxtral-realtime": Family("voxtral_realtime", 300.0, 3600.0, gap=8.0, reach=60.0),
+    "hf": Family("hf", 30.0, 1200.0, gap=4.0, reach=10.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +68,7 @@ class Model:
     licence: str = "MIT"
     longest: Seconds = 30.0
     aliases: tuple[str, ...] = ()
-    backend: str = "whisper"
+    family: str = "whisper"
     repo: str = ""
     revision: str | None = None
     package: str = ""
@@ -99,6 +133,66 @@ MODELS = (
         1513,
         repo="distil-whisper/distil-large-v3.5-ct2",
     ),
+    Model(
+        "vibevoice",
+        "who, when and what: an hour in one pass; for GPUs",
+        (),
+        16700,
+        longest=3600.0,
+        family="vibevoice",
+        aliases=("vibevoice-asr",),
+        repo="microsoft/VibeVoice-ASR-HF",
+    ),
+    Model(
+        "vibevoice-onnx",
+        "the same on onnxruntime, in int8 (9 GB) or q4 (5.4 GB)",
+        (),
+        9000,
+        longest=3600.0,
+        family="vibevoice-onnx",
+        repo="akkikiki/VibeVoice-ASR-onnx",
+    ),
+    Model(
+        "qwen3-asr-1.7b",
+        "30 languages and 22 Chinese dialects, accurate",
+        QWEN3_ASR,
+        4100,
+        "Apache-2.0",
+        longest=1200.0,
+        family="qwen3-asr",
+        aliases=("qwen3-asr",),
+        repo="Qwen/Qwen3-ASR-1.7B-hf",
+    ),
+    Model(
+        "qwen3-asr-0.6b",
+        "the same languages, smaller and faster",
+        QWEN3_ASR,
+        1600,
+        "Apache-2.0",
+        longest=1200.0,
+        family="qwen3-asr",
+        repo="Qwen/Qwen3-ASR-0.6B-hf",
+    ),
+    Model(
+        "voxtral-realtime",
+        "13 languages as they are spoken, a word every 80 ms",
+        VOXTRAL,
+        8900,
+        "Apache-2.0",
+        longest=3600.0,
+        family="voxtral-realtime",
+        repo="mistralai/Voxtral-Mini-4B-Realtime-2602",
+    ),
+    Model(
+        "parakeet-ctc-1.1b",
+        "fast English with word times",
+        _ENGLISH,
+        4200,
+        "CC-BY-4.0",
+        family="hf",
+        aliases=("parakeet",),
+        repo="nvidia/parakeet-ctc-1.1b",
+    ),
 )
 
 
@@ -140,5 +234,6 @@ def present(model: Model, folder: Path | None = None) -> bool:
         return find_spec(model.package) is not None
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(model.repo, "model.bin", cache_dir=folder, revision=model.revision)
+    name = "model.bin" if model.family == "whisper" else "config.json"
+    found = try_to_load_from_cache(model.repo, name, cache_dir=folder, revision=model.revision)
     return isinstance(found, str)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Protocol, cast
 
 from speechcli.backends import catalog
-from speechcli.backends.base import SpeechDetector, Transcriber
+from speechcli.backends import settings as own
+from speechcli.backends.base import Setup, SpeechDetector, Transcriber
+from speechcli.backends.catalog import FAMILIES, Family
+from speechcli.core.span import Seconds
 from speechcli.core.transcript import Stage
 from speechcli.errors import DataError, UnavailableError, UsageError
 
 ENTRY_POINTS = "speechcli.transcribers"  # other packages' backends: name = module:open(Wanted) -> Transcriber
+GENERIC = "hf:"  # before an id or folder: any speech model of transformers, through its Auto classes
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -23,12 +27,14 @@ if TYPE_CHECKING:
     from speechcli.backends.openvino_encoder import Encoder
     from speechcli.backends.placement import Placement
 
-Settings = TypeVar("Settings")
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which model, where, and how. settings: what `--set KEY=VALUE` gave; model_dir: cache of downloads."""
+    """Which model, where, and how: see `base.Setup`.
+
+    longest: seconds of a window, None for what the model likes. revision: a commit of the hub instead of the
+    catalogue's. model_dir: cache of downloads.
+    """
 
     model: str = catalog.EMBEDDED
     device: str = "auto"
@@ -37,6 +43,11 @@ class Wanted:
     batch_size: int | None = None
     model_dir: Path | None = None
     offline: bool = False
+    attention: str | None = None
+    quantize: str | None = None
+    compile: bool = False
+    longest: Seconds | None = None
+    revision: str | None = None
 
 
 def _others() -> EntryPoints:
@@ -53,10 +64,11 @@ def canonical(name: str) -> str:
     """
     if (model := catalog.find(name)) is not None:
         return model.name
-    bare = name.removeprefix("whisper-")
-    for folder in (name, bare):  # a folder may itself be called whisper-something
+    mark = GENERIC if name.startswith(GENERIC) else ""
+    bare = name.removeprefix(GENERIC)
+    for folder in (bare, bare.removeprefix("whisper-")):  # a folder may itself be called whisper-something
         if Path(folder).is_dir():
-            return str(Path(folder).resolve())
+            return mark + str(Path(folder).resolve())
     if "/" in bare or name in _others().names:
         return name
     raise UsageError(f"no model is called {name!r}", catalog.hint_for(name))
@@ -68,6 +80,7 @@ class Resolved:
 
     wanted: Wanted
     name: str
+    family: str
     folder: Path | None  # None: another package's backend finds its own
     revision: str
 
@@ -82,16 +95,33 @@ def resolve(wanted: Wanted) -> Resolved:
     name = canonical(wanted.model)
     known = catalog.find(name)
     if known is None and name in _others().names:
-        return Resolved(wanted, name, None, "")
+        return Resolved(wanted, name, "", None, "")
+    bare = name.removeprefix(GENERIC)
     if known is not None and known.package:
         found = weights.of_package(known)
-    elif known is not None:
-        found = weights.of_hub(known.repo, known.revision, wanted.model_dir, wanted.offline)
-    elif Path(name).is_dir():
-        found = weights.of_folder(Path(name))
+    elif known is None and Path(bare).is_dir():
+        found = weights.of_folder(Path(bare), "hf" if name != bare else None)
     else:
-        found = weights.of_hub(name.removeprefix("whisper-"), None, wanted.model_dir, wanted.offline)
-    return Resolved(wanted, name, found.folder, found.revision)
+        found = weights.of_hub(weights.source_of(name), wanted.revision, wanted.model_dir, wanted.offline)
+    return Resolved(wanted, name, found.family, found.folder, found.revision)
+
+
+def family_of(wanted: Wanted) -> Family:
+    """How the recordings of this model are cut, without fetching it. Raises UsageError, DataError."""
+    from speechcli.backends import weights
+
+    name = canonical(wanted.model)
+    known = catalog.find(name)
+    bare = name.removeprefix(GENERIC)
+    if known is not None:
+        return FAMILIES[known.family]
+    if name != bare:
+        return FAMILIES["hf"]
+    return FAMILIES[weights.kind_of(Path(bare)) if Path(bare).is_dir() else weights.source_of(name).family]
+
+
+class _Module(Protocol):
+    def open(self, setup: Setup) -> Transcriber: ...
 
 
 def open_transcriber(resolved: Resolved) -> Transcriber:
@@ -100,22 +130,42 @@ def open_transcriber(resolved: Resolved) -> Transcriber:
         (entry,) = _others().select(name=resolved.name)
         opened: Transcriber = entry.load()(resolved.wanted)
         return opened
+    if resolved.family == "whisper":
+        return _whisper(resolved, resolved.folder)
+    family, wanted = FAMILIES[resolved.family], resolved.wanted
+    setup = Setup(
+        resolved.name,
+        resolved.folder,
+        resolved.revision,
+        wanted.longest or family.longest,
+        wanted.device,
+        wanted.dtype,
+        wanted.attention,
+        wanted.quantize,
+        wanted.compile,
+        wanted.batch_size,
+        wanted.settings,
+    )
+    return cast(_Module, importlib.import_module(f"speechcli.backends.{family.module}")).open(setup)
+
+
+def _whisper(resolved: Resolved, folder: Path) -> Transcriber:
     try:
-        return _open_whisper(resolved, resolved.folder)
+        return _open_whisper(resolved, folder)
     except Exception as error:
         if not isinstance(error, RuntimeError | ValueError) and type(error) is not Exception:
             raise
         # CTranslate2 raises RuntimeError, json ValueError, tokenizers nothing narrower than Exception
         if "out of memory" in str(error).lower():
             raise UnavailableError(f"not enough memory for {resolved.name}", "try a smaller one, or cpu") from error
-        raise DataError(f"the weights in {resolved.folder} cannot be loaded ({error})", "are they whole?") from error
+        raise DataError(f"the weights in {folder} cannot be loaded ({error})", "are they whole?") from error
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
     """What is known of a model without loading it."""
 
-    longest: float  # seconds
+    longest: Seconds
     batch: int
     lanes: int
     size_mb: float
@@ -127,9 +177,13 @@ def outline(wanted: Wanted) -> Outline:
     from speechcli.backends.whisper import LONGEST, Settings
 
     known = catalog.find(canonical(wanted.model))
-    settings = parse_settings(Settings, wanted.settings)
+    family = family_of(wanted)
+    size = known.size_mb if known else 0.0
+    if family is not FAMILIES["whisper"]:
+        return Outline(wanted.longest or family.longest, max(wanted.batch_size or 1, 1), 1, size)
+    settings = own.parse(Settings, wanted.settings)
     place = placement.for_ctranslate2(wanted.device, wanted.dtype)
-    return Outline(LONGEST, wanted.batch_size or settings.batch_size, place.lanes, known.size_mb if known else 0.0)
+    return Outline(LONGEST, wanted.batch_size or settings.batch_size, place.lanes, size)
 
 
 def open_detector(listening: bool = True) -> SpeechDetector:
@@ -143,26 +197,6 @@ def open_detector(listening: bool = True) -> SpeechDetector:
     return Silero()
 
 
-def parse_settings(cls: type[Settings], given: Mapping[str, str]) -> Settings:
-    """`--set` pairs as a settings record; an unknown key lists the known ones. Raises UsageError."""
-    types = typing.get_type_hints(cls)
-    values: dict[str, Any] = {}
-    for raw, text in given.items():
-        key = raw.replace("-", "_")
-        if key not in types:
-            raise UsageError(f"--set {raw}: no such setting", f"known: {', '.join(types)}")
-        values[key] = _parsed(raw, text, types[key])
-    return cls(**values)
-
-
-def _parsed(key: str, text: str, kind: type) -> object:
-    truth = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    try:
-        return truth[text.lower()] if kind is bool else kind(text)
-    except (ValueError, KeyError) as error:
-        raise UsageError(f"--set {key}={text}: not a {kind.__name__}") from error
-
-
 def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
     from speechcli.backends import placement
     from speechcli.backends.whisper import Settings, Whisper
@@ -171,7 +205,7 @@ def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
     given = dict(wanted.settings)
     if wanted.batch_size is not None:
         given.setdefault("batch_size", str(wanted.batch_size))
-    settings = parse_settings(Settings, given)
+    settings = own.parse(Settings, given)
     place = placement.for_ctranslate2(wanted.device, wanted.dtype)
     kind = place.device.partition(":")[0]
     engine = f"faster-whisper on {kind} in {place.compute_type}"

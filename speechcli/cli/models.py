@@ -133,9 +133,10 @@ def _pull(name: str, folder: Path | None, offline: bool) -> None:
     if model is not None and model.package:
         found = weights.of_package(model)
     else:
-        repo, revision = (model.repo, model.revision) if model is not None else (name, None)
-        show.tell(f"fetching {show.safe(repo)}" + (f" ({show.megabytes(model.size_mb)})" if model is not None else ""))
-        found = weights.of_hub(repo, revision, folder, offline)
+        source = weights.source_of(name)
+        size = f" ({show.megabytes(source.size_mb)})" if source.size_mb else ""
+        show.tell(f"fetching {show.safe(source.repo)}{size}")
+        found = weights.of_hub(source, None, folder, offline)
     show.out([f"{found.folder}\n"])
 
 

@@ -110,11 +110,16 @@ NAMES = {
 
 WHISPER_V3 = tuple(NAMES)
 WHISPER = tuple(code for code in NAMES if code != "yue")
+# transformers, models/qwen3_asr/processing_qwen3_asr.py; Filipino is Tagalog here, as for Whisper
+QWEN3_ASR = tuple("zh en yue ar de fr es pt id it ko ru th vi ja tr hi ms nl sv da fi pl cs tl fa el hu mk ro".split())
+VOXTRAL = tuple("en fr es de ru zh ja it pt nl ar hi ko".split())  # the model card
 
 _ALSO = {
     "burmese": "my",
     "castilian": "es",
     "farsi": "fa",
+    "fil": "tl",
+    "filipino": "tl",
     "flemish": "nl",
     "haitian": "ht",
     "in": "id",  # the codes of ISO 639 before 1989, still met in old files

@@ -59,14 +59,38 @@ class Dropped(Span):
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """How a speaker of one window sounds: what tells whether a speaker of another window is the same person."""
+
+    speaker: str
+    seconds: Seconds  # of speech it was made of
+    print: tuple[float, ...]  # a direction: prints are compared by their cosine
+
+
+@dataclass(frozen=True, slots=True)
+class Raw(Span):
+    """A model's own words about a stretch of recording, before we read them."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
-    """What one window gave, timed from the start of its audio; what the journal stores."""
+    """What one window gave, timed from the start of its audio; what the journal stores.
+
+    Speakers are the window's own ("0", "1"); the recording's are made of them by `timeline.speakers`. cut: the model's
+    answer ends there though the sound goes on, and the rest is to be heard again. notes: for the verdict.
+    """
 
     segments: tuple[Segment, ...] = ()
     turns: tuple[Turn, ...] = ()
     language: str | None = None
     dropped: tuple[Dropped, ...] = ()
     loops: int = 0  # repetition loops cut
+    cut: Seconds | None = None
+    notes: tuple[str, ...] = ()
+    voices: tuple[Voice, ...] = ()
+    raw: str = ""  # the model's own string
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +144,7 @@ class Transcript:
     verdict: Verdict = Verdict()
     made_by: tuple[Stage, ...] = ()
     recording: tuple[tuple[str, str], ...] = ()  # facts about the input: track, fingerprint, ...
+    raw: tuple[Raw, ...] = ()  # kept when asked for
 
     @property
     def text(self) -> str:

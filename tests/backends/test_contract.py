@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechcli.backends import catalog, registry, weights
+from speechcli.backends import catalog, registry, settings, weights
 from speechcli.backends.base import Hints
 from speechcli.backends.placement import for_ctranslate2
 from speechcli.backends.whisper import Settings
@@ -151,7 +151,7 @@ def test_a_local_folder_of_ctranslate2_weights_works(clips):
 )
 def test_settings_are_checked(given, message):
     with pytest.raises(UsageError, match=message):
-        registry.parse_settings(Settings, given)
+        settings.parse(Settings, given)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent / "speechcli"
 FLOORS = {
     "errors": 1,
     "core": 1,
+    "numerics": 1,
     "timeline": 2,
     "media": 2,
     "backends": 2,

@@ -92,10 +92,17 @@ class Transcriber(Protocol):
 
 
 class Aligner(Protocol):
-    """Exactly one Word per token, in order; a lost one is interpolated, its confidence None."""
+    """Exactly one Word per token, in order; a lost one is interpolated, its confidence None.
+
+    texts: per audio its tokens, each with the blank before it, as they are to stand in the words. languages: ISO
+    codes, of those in `traits.languages`.
+    """
 
     @property
     def traits(self) -> Traits: ...
+    @property
+    def stage(self) -> Stage: ...
+    def close(self) -> None: ...
     def align(
         self, batch: Sequence[Audio], texts: Sequence[Sequence[str]], languages: Sequence[str | None]
     ) -> list[list[Word]]: ...

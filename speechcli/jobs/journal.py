@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from speechcli.core.transcript import Dropped, Heard, Segment, Turn, Word
+from speechcli.core.transcript import Dropped, Heard, Segment, Turn, Voice, Word
 from speechcli.errors import BusyError, from_os
 from speechcli.jobs import lines
 from speechcli.jobs.locks import lock, names
@@ -131,4 +131,8 @@ def _heard(value: dict[str, Any]) -> Heard:
         language=value["language"],
         dropped=tuple(Dropped(**d) for d in value["dropped"]),
         loops=value["loops"],
+        cut=value["cut"],
+        notes=tuple(value["notes"]),
+        voices=tuple(Voice(v["speaker"], v["seconds"], tuple(v["print"])) for v in value["voices"]),
+        raw=value["raw"],
     )

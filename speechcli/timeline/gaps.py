@@ -14,6 +14,7 @@ from speechcli.timeline.windows import Window, again
 
 SHORTEST: Seconds = 1.0  # of speech without words, worth hearing again
 DEPTH = 2  # a part of a part is heard again, a part of that is not
+MOST_CUTS = 8  # an answer cut off this often is not asked for again
 CLOSE: Seconds = 0.5  # words this near to each other leave no gap
 _ENDLESS: Seconds = 0.8  # a longer word may hide speech behind its beginning
 _PAD: Seconds = 0.3
@@ -39,6 +40,19 @@ def unheard(window: Window, segments: Sequence[Segment]) -> list[Window]:
             parts.append(again(window, len(parts), span, window.speech))
     whole = len(window.index) > 1 and len(parts) == 1 and parts[0].heard.duration > 0.9 * window.heard.duration
     return [] if whole else parts
+
+
+def rest(window: Window, cut: Seconds) -> list[Window]:
+    """What follows the place where the model's answer ended, to be heard again; nothing when no speech is left.
+
+    cut: in recording time. A part that is cut again goes on as long as each try gets further.
+    """
+    tail = Span(min(max(cut, window.heard.start), window.heard.end), window.heard.end)
+    left = clipped(window.speech, tail)
+    stuck = len(window.index) > 1 and tail.start - window.heard.start < SHORTEST
+    if total(left) < SHORTEST or stuck or len(window.index) > MOST_CUTS:
+        return []
+    return [again(window, 0, Span(max(tail.start, left[0].start - _PAD), tail.end), window.speech)]
 
 
 def words_or_segments(segments: Sequence[Segment]) -> list[Word | Segment]:

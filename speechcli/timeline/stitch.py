@@ -38,6 +38,7 @@ def shifted(answer: Answer) -> Heard:
         ),
         turns=tuple(Turn(tidy(t.start + by), tidy(t.end + by), t.speaker) for t in heard.turns),
         dropped=tuple(Dropped(tidy(d.start + by), tidy(d.end + by), d.text, d.reason) for d in heard.dropped),
+        cut=None if heard.cut is None else tidy(heard.cut + by),
     )
 
 
@@ -46,16 +47,18 @@ def stitch(groups: Iterable[Sequence[Answer]]) -> Iterator[Segment]:
 
     groups: per window of the plan, in order, its answer and those of its parts that were heard again. Where two
     windows overlap (a cut inside speech) both have heard the same words: they change over at the matching word
-    nearest to the cut, else at the cut.
+    nearest to the cut, else at the cut. What a window heard once more of the one before is the other's.
     """
     held: list[Segment] = []
     cut: Seconds | None = None  # where `held` meets the next window, when they overlap
     for group in groups:
         here = interleaved([shifted(answer).segments for answer in group])
+        window = group[0].window
         if cut is not None:
             held, here = seam(held, here, cut)
+        elif window.heard.start < window.own.start:
+            here = [s for s in (_keep(s, _from(window.own.start)) for s in here) if s is not None]
         yield from held
-        window = group[0].window
         cut = window.own.end if window.heard.end > window.own.end else None
         if cut is None:
             yield from here
@@ -91,6 +94,8 @@ def seam(before: Sequence[Segment], after: Sequence[Segment], cut: Seconds) -> t
         for b in _words(after)
         if abs(a.middle - b.middle) <= _SAME and _bare(a) == _bare(b) != ""
     ]
+    if not any(s.words for s in after):  # a whole segment is one hearing's or the other's
+        cut = next((s.start for s in after if s.start < cut < s.end), cut)
     _, last_before, last_after = min(matches, default=(0.0, cut, cut))
     if matches:
         left = [_keep(s, lambda w: w.end <= last_before) for s in before]
@@ -99,6 +104,10 @@ def seam(before: Sequence[Segment], after: Sequence[Segment], cut: Seconds) -> t
         left = [_keep(s, lambda w: w.middle < cut) for s in before]
         right = [_keep(s, lambda w: w.middle >= cut) for s in after]
     return [s for s in left if s is not None], [s for s in right if s is not None]
+
+
+def _from(start: Seconds) -> Callable[[Word | Segment], bool]:
+    return lambda piece: piece.middle >= start
 
 
 def _keep(segment: Segment, wanted: Callable[[Word | Segment], bool]) -> Segment | None:

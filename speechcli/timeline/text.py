@@ -11,6 +11,12 @@ _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 _SENTENCE = re.compile(r"[.!?…。！？｡؟۔।։][\"'”’»」』）)\]]*$")
 _CLAUSE = re.compile(r"(?:[,;:，、；：،؛–—]|(?:^|\s)-)[\"'”’»」』）)\]]*$")
 _ABBREVIATION = re.compile(r"(?:^|[\s(\"“])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|cf|Nr|bzw|z\.B)\.$")
+_SCRIPTS = (
+    (re.compile("[\u3040-\u30ff]"), "ja"),
+    (re.compile("[\uac00-\ud7af]"), "ko"),
+    (re.compile("[\u4e00-\u9fff]"), "zh"),
+    (re.compile("[\u0400-\u04ff]"), "ru"),
+)
 # Kinsoku: what a line may not begin or end with (JIS X 4051; UAX #14 classes CL, EX, NS and OP).
 _NOT_FIRST = frozenset(
     "、。，．・：；？！゛゜ヽヾゝゞ々ー）］｝〕〉》」』】’”…‥％‰ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ｡､･,.!?:;)]}%\u3000\u00a0\u2007\u202f"
@@ -56,6 +62,18 @@ def ends_sentence(text: str) -> bool:
 
 def ends_clause(text: str) -> bool:
     return _CLAUSE.search(text) is not None
+
+
+def language_by_script(text: str) -> str:
+    """The language that a text of nobody-knows-which is most likely in, by its letters; English for Latin ones.
+
+    >>> language_by_script("今日は"), language_by_script("你好"), language_by_script("안녕"), language_by_script("да")
+    ('ja', 'zh', 'ko', 'ru')
+    """
+    for letters, code in _SCRIPTS:
+        if letters.search(text):
+            return code
+    return "en"
 
 
 def breakable(before: str, after: str) -> bool:

@@ -14,7 +14,8 @@ class Rules:
 
     longest: what the model hears in one pass. gap: a silence this long ends a window. pad: silence kept on either
     side of speech. context: what both sides of a cut inside speech hear. reach: how far back from `longest` a
-    longer pause is preferred to a later one. onset, offset: hysteresis of the speech detector.
+    longer pause is preferred to a later one. overlap: what a window hears once more of the one before, where that had
+    to end for its length: it is told apart there who is who. onset, offset: hysteresis of the speech detector.
     """
 
     longest: Seconds = 30.0
@@ -22,6 +23,7 @@ class Rules:
     pad: Seconds = 0.4
     context: Seconds = 1.5
     reach: Seconds = 0.0
+    overlap: Seconds = 0.0
     onset: float = 0.5
     offset: float = 0.35
     min_silence: Seconds = 0.1
@@ -30,7 +32,7 @@ class Rules:
     def __post_init__(self) -> None:
         if not 0 < self.offset <= self.onset <= 1:
             raise ValueError("thresholds must be 0 < offset <= onset <= 1")
-        if self.longest <= 4 * (self.context + self.pad):
+        if self.longest <= 4 * (max(self.context, self.overlap) + self.pad):
             raise ValueError("windows must be longer than four times their padding and context")
 
 
@@ -44,8 +46,8 @@ class Window:
     """A stretch of recording that a model hears in one pass.
 
     own: its share; the shares of a plan tile the recording. heard: own without outer silence, plus context where
-    it was cut inside speech. speech: what the detector heard in it. index: place in the plan; a window that is
-    heard again gets a number more: (5,) then (5, 0).
+    it was cut inside speech, plus the overlap with the window before. speech: what the detector heard in it. index:
+    place in the plan; a window that is heard again gets a number more: (5,) then (5, 0).
     """
 
     index: tuple[int, ...]
@@ -67,12 +69,14 @@ def plan(blocks: Iterable[tuple[Seconds, Iterable[float]]], frame: Seconds, rule
     """
     speech = _Speech(rules, frame)
     at, lead, n_windows, end = 0.0, None, 0, 0.0
+    shared: tuple[Span, ...] = ()  # speech of the last window that the next one hears too
 
     def settled(end: Seconds, final: bool) -> Iterator[Window]:
-        nonlocal at, lead, n_windows
+        nonlocal at, lead, n_windows, shared
         while (share := _share(speech, at, lead, end, final)) is not None:
-            yield Window((n_windows,), Span(at, share.own_end), share.heard, share.speech)
+            yield Window((n_windows,), Span(at, share.own_end), share.heard, (*shared, *share.speech))
             at, lead, n_windows = share.own_end, share.lead, n_windows + 1
+            shared = tuple(clipped(share.speech, Span(lead, at))) if lead is not None and rules.overlap else ()
             speech.forget(at)
 
     for end, probabilities in blocks:
@@ -155,7 +159,7 @@ class _Share:
     own_end: Seconds
     heard: Span
     speech: tuple[Span, ...] = ()
-    lead: Seconds | None = None  # where the next window begins to hear, after a cut inside speech
+    lead: Seconds | None = None  # where the next window begins to hear, when that is before its own share
 
 
 def _share(speech: _Speech, at: Seconds, lead: Seconds | None, end: Seconds, final: bool) -> _Share | None:
@@ -181,9 +185,11 @@ def _share(speech: _Speech, at: Seconds, lead: Seconds | None, end: Seconds, fin
     if following is not None and following.start - regions[last].end < rules.gap:
         last = _longest_pause(regions, last, limit, rules)
         following = regions[last + 1]
-    pad = rules.pad if following is None else min(rules.pad, (following.start - regions[last].end) / 2)
-    stop = min(regions[last].end + pad, limit, end)
-    return _Share(stop, Span(start, stop), tuple(clipped(regions[: last + 1], Span(start, stop))))
+    pause = rules.gap if following is None else following.start - regions[last].end
+    stop = min(regions[last].end + min(rules.pad, pause / 2), limit, end)
+    spoken = tuple(clipped(regions[: last + 1], Span(start, stop)))
+    again = max(start, stop - rules.overlap) if rules.overlap and pause < rules.gap else None
+    return _Share(stop, Span(start, stop), spoken, again)
 
 
 def _silence(start: Seconds, end: Seconds) -> _Share:
@@ -195,7 +201,8 @@ def _cut_inside(speech: _Speech, region: Span, start: Seconds, limit: Seconds) -
     rules = speech.rules
     cut = speech.quietest(start + 0.6 * rules.longest, limit - rules.context)
     heard = Span(start, cut + rules.context)
-    return _Share(cut, heard, (Span(max(region.start, start), cut),), cut - rules.context)
+    again = max(start, cut - max(rules.context, rules.overlap))
+    return _Share(cut, heard, (Span(max(region.start, start), cut),), again)
 
 
 def _last_that_fits(regions: Sequence[Span], limit: Seconds, rules: Rules) -> int:

@@ -1,0 +1,1 @@
+"""Formulas on arrays, each with its source."""

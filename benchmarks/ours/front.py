@@ -18,7 +18,7 @@ from speechcli.timeline.windows import Rules
 def main(path: Path) -> None:
     """Windows of a recording, counted."""
     ffmpeg = find(os.environ.get("SPEECHCLI_FFMPEG"))
-    with decode(path, probe(path, ffmpeg), ffmpeg, Take(block=BLOCK)) as blocks:
+    with decode(path, probe(path, ffmpeg), ffmpeg, Take(block=round(BLOCK * 16000))) as blocks:
         windows = [window for window, _ in pipeline.windows(blocks, registry.open_detector(), Rules())]
     print(len(windows), "windows")
 

@@ -28,14 +28,14 @@ class Traits:
     rate: int
     longest: Seconds
     batch: int = 1
-    seconds: Seconds = float("inf")
     lanes: int = 1
-    gives_times: bool = True
     gives_words: bool = False
     gives_speakers: bool = False
     hears_again: bool = False
     takes_prompt: bool = False
     languages: tuple[str, ...] = ()  # ISO 639-1; empty: not told
+    seconds: Seconds = float("inf")
+    gives_times: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,15 +186,22 @@ def outline(wanted: Wanted) -> Outline:
     return Outline(LONGEST, wanted.batch_size or settings.batch_size, place.lanes, size)
 
 
-def open_detector(listening: bool = True) -> SpeechDetector:
-    """The speech detector that comes with the install, or one that takes everything for speech."""
+def open_detector(listening: bool = True, rate: int = 16000) -> SpeechDetector:
+    """The speech detector that comes with the install, or one that takes everything for speech.
+
+    rate: Hz of the sound it will be given.
+    """
     if not listening:
         from speechcli.backends.vad_none import Everything
 
-        return Everything()
-    from speechcli.backends.vad_silero import Silero
+        return Everything(rate)
+    from speechcli.backends.vad_silero import RATE, Silero
 
-    return Silero()
+    if rate == RATE:
+        return Silero()
+    from speechcli.backends.vad_resampled import Resampled
+
+    return Resampled(Silero(), rate)
 
 
 def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:

@@ -8,14 +8,16 @@ from numpy.typing import NDArray
 from speechcli.core.audio import Audio
 
 FLOOR = 0.5  # of the probability: everything is speech, loud or not
+FRAME = 0.032  # seconds
 _LOUD = 0.1  # root mean square of a frame that counts as fully loud
 
 
 class Everything:
-    """A `SpeechDetector`."""
+    """A `SpeechDetector` for sound at `rate` Hz."""
 
-    frame = 512
-    rate = 16000
+    def __init__(self, rate: int = 16000) -> None:
+        self.frame = round(FRAME * rate)
+        self.rate = rate
 
     def fresh(self) -> Everything:
         """Itself: it has no state."""

@@ -16,7 +16,7 @@ from speechcli.media.decode import Decoding, Take, decode
 from speechcli.media.ffmpeg import version
 from speechcli.media.probe import Facts, probe
 
-BLOCK = 512 * 256  # samples: 8 s at 16 kHz, a multiple of the speech detector's frame
+BLOCK: Seconds = 8.0  # a whole number of the speech detector's frames of 32 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,6 @@ class Recordings:
         name = Path(job.name).name
         facts = probe(job.media, self.ffmpeg, name)
         fingerprint = files.fingerprint(job.media)
-        take = Take(self.rate, question.track, question.channel, BLOCK, self.longest)
+        take = Take(self.rate, question.track, question.channel, round(BLOCK * self.rate), self.longest)
         with decode(job.media, facts, self.ffmpeg, take) as decoding:
             yield Recording(job.media, fingerprint, facts, decoding, self.ffmpeg)

@@ -6,6 +6,7 @@ caller's thread, which pulls the events, does all the rest: bookkeeping, journal
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from speechcli import pipeline
-from speechcli.backends.base import OutOfMemoryError, SpeechDetector, Transcriber
+from speechcli.backends.base import Aligner, OutOfMemoryError, SpeechDetector, Transcriber
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Heard
@@ -23,6 +24,7 @@ from speechcli.errors import SpeechcliError, UnavailableError
 from speechcli.jobs.job import Job
 from speechcli.jobs.journal import Journal
 from speechcli.jobs.recording import Ending, Recordings
+from speechcli.timeline.batches import choose
 from speechcli.timeline.stitch import Answer
 from speechcli.timeline.windows import Window
 
@@ -80,6 +82,7 @@ def work(
     still_wanted: Callable[[Job], bool] = lambda job: True,
     patient: bool = True,
     live: bool = False,
+    aligner: Aligner | None = None,
 ) -> Iterator[Event]:
     """Does the jobs in their order, several at once, and tells what happens.
 
@@ -88,7 +91,7 @@ def work(
     process has to end by `os._exit`, for engines abort when the interpreter ends under them. live: somebody waits for
     the first words, which then come before all others; else every batch is as full as it can be.
     """
-    crew = _Crew(transcriber, detector, recordings, resume, still_wanted, live)
+    crew = _Crew(transcriber, detector, recordings, resume, still_wanted, live, aligner)
     threads = [threading.Thread(target=crew.read, args=(jobs,), daemon=True, name="read")]
     threads += [
         threading.Thread(target=crew.transcribe, daemon=True, name=f"lane-{i}") for i in range(transcriber.traits.lanes)
@@ -129,8 +132,9 @@ class _Work:
 
 @dataclass(slots=True)
 class _Open:
-    """A window of the plan and what is still missing of it."""
+    """A window of the plan and what is still missing of it. seconds: of its sound."""
 
+    seconds: Seconds
     answers: list[Answer] = field(default_factory=list)
     missing: int = 1
     finished: bool = False
@@ -164,6 +168,54 @@ class _NothingMore:
 _Message: TypeAlias = Began | _Piece | _Read | _Unreadable | _Answered | _NothingMore | Skipped | Failed
 
 
+_TOO_LARGE = UnavailableError(
+    "not enough memory for one window", "a smaller --chunk-size, --quantize int4, or --device cpu"
+)
+
+
+class _Slots:
+    """Room for windows that were read and are not finished: so many, and so many seconds of sound.
+
+    One always finds room where nothing else is, however long it is.
+    """
+
+    def __init__(self, most: int, seconds: Seconds) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._n_taken = 0
+        self._taken: Seconds = 0.0
+        self._change = threading.Condition()
+
+    def fits(self, n_windows: int, seconds: Seconds) -> bool:
+        """Whether another window may come to so many, if it is short enough."""
+        return n_windows < self._most and seconds < self._seconds
+
+    def take(self, seconds: Seconds, wait: Seconds) -> bool:
+        """Whether there was room within `wait` seconds."""
+        with self._change:
+            if not self._change.wait_for(lambda: self._fits(seconds), wait):
+                return False
+            self._n_taken += 1
+            self._taken += seconds
+            return True
+
+    def give(self, seconds: Seconds) -> None:
+        """Gives back what was taken."""
+        with self._change:
+            self._n_taken -= 1
+            self._taken -= seconds
+            self._change.notify()
+
+    def widen(self, most: int) -> None:
+        """Room for so many from now on."""
+        with self._change:
+            self._most = most
+            self._change.notify()
+
+    def _fits(self, seconds: Seconds) -> bool:
+        return not self._n_taken or (self._n_taken < self._most and self._taken + seconds <= self._seconds)
+
+
 class _Crew:
     """The threads' common ground: queues between them, and the bookkeeping of the caller's thread."""
 
@@ -175,9 +227,11 @@ class _Crew:
         resume: bool,
         still_wanted: Callable[[Job], bool],
         live: bool,
+        aligner: Aligner | None,
     ) -> None:
         self._live = live
         self._transcriber = transcriber
+        self._aligner = aligner
         self._detector = detector
         self._recordings = recordings
         self._resume = resume
@@ -186,13 +240,13 @@ class _Crew:
         # windows read ahead bound the memory: a full batch a lane, and one in reserve; but where somebody waits for the
         # first words a single one until something has been answered
         self._n_ahead = traits.batch * (traits.lanes + 1)
-        self._n_slots = 1 if live else self._n_ahead
-        self._slots = threading.Semaphore(self._n_slots)
+        self._slots = _Slots(1 if live else self._n_ahead, traits.seconds * (traits.lanes + 1))
         self._stopped = threading.Event()
         self._inbox: SimpleQueue[_Message] = SimpleQueue()
         self._batches: SimpleQueue[list[_Piece] | None] = SimpleQueue()
         self._ready: deque[_Piece] = deque()
-        self._n_held = 0  # windows read and not finished
+        self._n_held = 0  # windows read and not finished, and seconds of them
+        self._held: Seconds = 0.0
         self._n_busy = 0  # lanes at work
         self._read_all = False
         self._works: list[_Work] = []  # whose journals are open
@@ -233,21 +287,18 @@ class _Crew:
                     for window, audio in pipeline.windows(
                         recording.blocks(), self._detector.fresh(), question.rules, question.clips
                     ):
-                        if not self._slot():
+                        while not self._slots.take(audio.duration, wait=0.2):
+                            if self._stopped.is_set():
+                                return
+                        if self._stopped.is_set():
                             return
                         if work.over:  # one of its windows failed
-                            self._slots.release()
+                            self._slots.give(audio.duration)
                             return
                         self._inbox.put(_Piece(work, window, audio))
                     self._inbox.put(_Read(work, recording.ending()))
                 except SpeechcliError as error:
                     self._inbox.put(_Unreadable(work, error))
-
-    def _slot(self) -> bool:
-        while not self._slots.acquire(timeout=0.2):
-            if self._stopped.is_set():
-                return False
-        return not self._stopped.is_set()
 
     # --- the lanes ---
 
@@ -255,7 +306,8 @@ class _Crew:
         while (batch := self._batches.get()) is not None:
             try:
                 hints = [piece.work.job.question.hints for piece in batch]
-                heard = pipeline.listen(self._transcriber, [(p.window, p.audio) for p in batch], hints)
+                sounds = [(piece.window, piece.audio) for piece in batch]
+                heard = pipeline.listen(self._transcriber, sounds, hints, self._aligner)
                 self._inbox.put(_Answered(batch, heard))
             except Exception as error:  # told apart in the caller's thread
                 self._inbox.put(_Answered(batch, error))
@@ -301,10 +353,11 @@ class _Crew:
     def _take(self, piece: _Piece) -> Iterator[Event]:
         """A window from the reader."""
         self._n_held += 1
+        self._held += piece.audio.duration
         if piece.work.over:
-            self._release()
+            self._release(piece.audio.duration)
             return
-        piece.work.groups[piece.window.index[0]] = _Open()
+        piece.work.groups[piece.window.index[0]] = _Open(piece.audio.duration)
         if piece.window.silent:
             yield from self._accept(piece, Heard())
         elif (known := self._known(piece)) is not None:
@@ -341,7 +394,12 @@ class _Crew:
         if isinstance(error, SpeechcliError):
             yield from self._fail(work, error)
         elif isinstance(error, OutOfMemoryError):
-            yield from self._fail(work, UnavailableError("not enough memory for one window", "use --device cpu"))
+            yield from self._fail(
+                work,
+                UnavailableError(
+                    "not enough memory for one window", "a smaller --chunk-size, --quantize int4, or --device cpu"
+                ),
+            )
         else:
             raise error
 
@@ -352,7 +410,7 @@ class _Crew:
         group.answers.append(answer)
         group.missing -= 1
         judged = piece.work.job.question.judged  # without a speech detector nobody knows what was passed over
-        parts = pipeline.to_hear_again(self._transcriber, answer) if judged else []
+        parts = pipeline.to_hear_again(self._transcriber, answer) if judged or heard.cut is not None else []
         group.missing += len(parts)  # all at once: a part known from the journal may be the last one missing
         for part in parts:
             again = _Piece(piece.work, part, piece.audio.cut(part.heard))
@@ -364,7 +422,7 @@ class _Crew:
                 self._ready.append(again)
         if not group.missing and not group.finished:
             group.finished = True
-            self._release()
+            self._release(group.seconds)
             yield from self._told(piece.work)
 
     def _told(self, work: _Work) -> Iterator[Event]:
@@ -385,7 +443,7 @@ class _Crew:
         self._ready = deque(piece for piece in self._ready if piece.work is not work)
         for group in work.groups.values():
             if not group.finished:
-                self._release()
+                self._release(group.seconds)
         work.groups.clear()
         yield Failed(work.job, error)
         self._close(work)
@@ -397,13 +455,12 @@ class _Crew:
             self._works.remove(work)
 
     def _read_further_ahead(self) -> None:
-        for _ in range(self._n_ahead - self._n_slots):
-            self._slots.release()
-        self._n_slots = self._n_ahead
+        self._slots.widen(self._n_ahead)
 
-    def _release(self) -> None:
+    def _release(self, seconds: Seconds) -> None:
         self._n_held -= 1
-        self._slots.release()
+        self._held -= seconds
+        self._slots.give(seconds)
 
     def _dispatch(self) -> None:
         """Gives the free lanes their batches: full ones, unless no more windows can come before one is answered."""
@@ -413,10 +470,19 @@ class _Crew:
             waited_for = self._live and not first.work.n_told  # the first words come before all others
             if waited_for and first.window.index[0]:
                 return
-            more_to_come = not self._read_all and self._n_held < self._n_slots
+            more_to_come = not self._read_all and self._slots.fits(self._n_held, self._held)
             if len(self._ready) < traits.batch and more_to_come and self._n_busy:
                 return
-            size = 1 if waited_for or first.alone else traits.batch
-            batch = [self._ready.popleft() for _ in range(min(size, len(self._ready)))]
+            batch = self._batch(1 if waited_for or first.alone else traits.batch)
             self._n_busy += 1
             self._batches.put(batch)
+
+    def _batch(self, most: int) -> list[_Piece]:
+        """Windows that go together: the first ones, or those alike in length where the model pads them."""
+        seconds = self._transcriber.traits.seconds
+        if self._live or math.isinf(seconds) or most == 1:
+            return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+        chosen = choose([piece.audio.duration for piece in self._ready], most, seconds)
+        batch = [self._ready[i] for i in chosen]
+        self._ready = deque(piece for i, piece in enumerate(self._ready) if i not in chosen)
+        return batch

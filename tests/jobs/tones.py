@@ -18,12 +18,14 @@ import numpy as np
 from speechcli.backends.base import Hints, Traits
 from speechcli.core.audio import Audio
 from speechcli.core.transcript import Heard, Segment, Stage, Word, joined
+from speechcli.jobs import recording
 from speechcli.jobs.job import Job, Question
-from speechcli.jobs.recording import BLOCK, Ending
+from speechcli.jobs.recording import Ending
 from speechcli.media.files import fingerprint
 from speechcli.timeline.windows import Rules
 
 RATE = 16_000
+BLOCK = round(recording.BLOCK * RATE)
 TONE, STEP = 0.4, 0.5  # seconds of a tone, and from one to the next
 RULES = Rules(longest=10.0, gap=2.0, pad=0.1, context=1.0)
 N_PITCHES = 150

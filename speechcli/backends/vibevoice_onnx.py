@@ -1,0 +1,649 @@
+"""VibeVoice-ASR on onnxruntime: who said what and when, from two graphs, without torch.
+
+Sources: the card of akkikiki/VibeVoice-ASR-onnx for files, inputs and prompt; transformers,
+models/vibevoice_acoustic_tokenizer/feature_extraction and models/vibevoice_asr/processing, for the sound's level and
+for where hotwords and context stand; benchmarks/export_onnx.py makes such graphs of any checkpoint.
+
+The encoder turns 3200 samples into a frame. It is causal and reaches a fixed time back, so long sound is heard in
+chunks, each with that much of what came before, whose frames are thrown away: the same frames as at once, in bounded
+memory. The decoder reads [speech ; text]. With a cache it is fed the frames as they come, then steps a token at a time,
+its cache staying on the device. Without one (the card's own graphs) each token costs as much as all that came before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+from tokenizers import Tokenizer
+
+from speechcli.backends import onnx_files, settings
+from speechcli.backends.base import Hints, OutOfMemoryError, Setup, Traits
+from speechcli.backends.onnx_files import Graph, size_of
+from speechcli.backends.vibevoice_answer import read
+from speechcli.core.audio import Audio, Samples
+from speechcli.core.span import Seconds
+from speechcli.core.transcript import Heard, Stage
+from speechcli.errors import DataError, UnavailableError, UsageError
+
+RATE = 24_000  # Hz
+KINDS = ("q4", "int8", "fp16", "fp32")
+ALONE: Seconds = 60.0  # of sound, above which a decoder without a cache is too slow to be used unawares
+LOUDNESS = -25.0  # dB of full scale
+EXPORT = "benchmarks/export_onnx.py CHECKPOINT FOLDER --kv makes graphs with one"
+_EPS = 1e-6  # as in the feature extractor
+_BLOCK = 1 << 20  # samples measured at once
+_LONGEST_ANSWER = 32_768  # tokens; generation_config.json
+_PACE = 12.0  # tokens a second: nobody speaks faster, three at once included
+_MARGIN = 256  # tokens
+_USUAL = 4.0  # tokens a second of an ordinary recording
+_OVERHEAD = 1.2  # of memory over the files' sizes: weights are packed anew
+_CPU_ORDER = ("int8", "q4", "fp32", "fp16")  # float16 is not computed in on CPUs, only converted
+_CUDA_ORDER = ("fp16", "q4", "int8", "fp32")  # int8 goes back and forth between CUDA and the CPU
+_ENDS = ("<|im_end|>", "<|endoftext|>")
+_SYSTEM = "You are a helpful assistant that transcribes audio input into text output in JSON format."
+_KEYS = "Start time, End time, Speaker ID, Content"
+_SPECIAL = re.compile(r"<\|[^|<>]*\|>")
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_FAILURES = (
+    ort_errors.Fail,
+    ort_errors.RuntimeException,
+    ort_errors.EPFail,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.InvalidArgument,
+    ort_errors.NoSuchFile,
+    ort_errors.NotImplemented,
+)
+
+Config: TypeAlias = Mapping[str, Any]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `--set` takes for VibeVoice in ONNX.
+
+    weights: of the decoder, q4, int8, fp16 or fp32; auto is by memory. max_new_tokens: of an answer; by the length of
+    the sound unless set. acoustic_tokenizer_chunk_size: samples at 24 kHz that the encoder hears at once, a multiple
+    of 3200. prefill: frames that the decoder is fed at once. threads: of the CPU; 0 is as many as there are.
+    """
+
+    weights: str = "auto"
+    max_new_tokens: int | None = None
+    acoustic_tokenizer_chunk_size: int = 30 * RATE
+    prefill: int = 256
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.weights not in ("auto", *KINDS):
+            raise UsageError(f"weights={self.weights} is none of auto, {', '.join(KINDS)}")
+        if self.prefill < 1 or self.threads < 0 or (self.max_new_tokens is not None and self.max_new_tokens < 1):
+            raise UsageError("max_new_tokens and prefill must be at least 1, threads at least 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The graphs of a folder, by the kind of their weights."""
+
+    folder: Path
+    encoders: Mapping[str, Graph]
+    cached: Mapping[str, Graph]  # decoders
+    plain: Mapping[str, Graph]  # decoders without a cache
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What must be known of the model, as its config.json says or else as it was published.
+
+    hop: samples of a frame. reach: samples before its last one that a frame depends on. heads: of the attention.
+    cache: numbers kept for a position.
+    """
+
+    hop: int
+    reach: int
+    heads: int
+    cache: int
+
+    @property
+    def context(self) -> int:
+        """Frames to hear before the first one that counts."""
+        return max(0, -(-(self.reach - self.hop + 1) // self.hop))
+
+
+def open(setup: Setup) -> VibeVoiceOnnx:  # noqa: A001 - what a backend's door is called
+    """The model, loaded. Raises UsageError, UnavailableError, DataError."""
+    given = settings.parse(Settings, _with_quantize(setup))
+    if setup.attention is not None or setup.compile:
+        raise UsageError("graphs in ONNX take neither --attn-implementation nor --compile", "vibevoice does")
+    if setup.dtype not in ("auto", "float32", "float16"):
+        raise UsageError(f"graphs in ONNX do not compute in {setup.dtype}", "float32 or float16")
+    shape = shape_of(_config(setup.folder))
+    if given.acoustic_tokenizer_chunk_size % shape.hop or given.acoustic_tokenizer_chunk_size < shape.hop:
+        raise UsageError(
+            f"acoustic_tokenizer_chunk_size={given.acoustic_tokenizer_chunk_size} is no multiple of {shape.hop} samples"
+        )
+    files = find(setup.folder)
+    device = _device(setup.device)
+    encoder = _encoder_of(files, setup.dtype, device)
+    kind, decoder = pick(files, given.weights, encoder, _room(shape, setup.longest), _free(device), device != "cpu")
+    onnx_files.check((encoder, decoder))
+    sessions = _Sessions(device, given.threads)
+    return VibeVoiceOnnx(setup, given, shape, kind, sessions, encoder, decoder)
+
+
+def _with_quantize(setup: Setup) -> Mapping[str, str]:
+    """`--quantize` is another word for the same thing here."""
+    kind = {"int8": "int8", "int4": "q4"}.get(setup.quantize or "", "auto")
+    return {"weights": kind, **setup.settings}
+
+
+# --- what lies in the folder ---
+
+
+def find(folder: Path) -> Files:
+    """The graphs of a folder, none opened. Raises DataError where it holds no encoder or no decoder."""
+    place = folder / "onnx" if any(folder.glob("onnx/encoder_model*.onnx")) else folder
+    encoders = {kind: onnx_files.read(path) for kind, path in _kinds(place, "encoder_model")}
+    cached: dict[str, Graph] = {}
+    plain: dict[str, Graph] = {}
+    for name in ("decoder_model_merged", "decoder_with_past"):
+        for kind, path in _kinds(place, name):
+            graph = onnx_files.read(path)
+            (cached if any(i.startswith("past") for i in graph.inputs) else plain)[kind] = graph
+    if not encoders or not (cached or plain):
+        what = "decoder" if encoders else "encoder"
+        raise DataError(f"{place} holds no {what} of VibeVoice in ONNX", "fetch it again: speechcli models pull")
+    return Files(place, encoders, cached, plain)
+
+
+def _kinds(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
+    for kind in KINDS:
+        for path in (folder / f"{name}_{kind}.onnx", folder / f"{name}.onnx"):
+            if path.is_file() and (kind == "fp32" or path.stem != name):  # no suffix: as it was made, in float32
+                yield kind, path
+                break
+
+
+def _encoder_of(files: Files, dtype: str, device: str) -> Graph:
+    half = dtype == "float16" or (dtype == "auto" and device != "cpu")
+    order = ("fp16", "fp32") if half else ("fp32", "fp16")
+    known = [files.encoders[kind] for kind in (*order, *files.encoders) if kind in files.encoders]
+    return next((graph for graph in known if not graph.missing), known[0])
+
+
+def pick(files: Files, wanted: str, encoder: Graph, room: int, free: int | None, cuda: bool) -> tuple[str, Graph]:
+    """The decoder to run: with a cache where there is one, whole, and in the best weights that fit into memory.
+
+    wanted: a kind, or auto. room: bytes for the cache. free: bytes; None: unknown. Raises UnavailableError.
+    """
+    order = _CUDA_ORDER if cuda else _CPU_ORDER
+    decoders = {**files.plain, **files.cached} if wanted != "auto" else files.cached or files.plain
+    whole = {kind: graph for kind, graph in decoders.items() if not graph.missing} or decoders
+    if wanted != "auto":
+        if wanted not in decoders:
+            raise UnavailableError(f"{files.folder} holds no decoder in {wanted}", f"it has {', '.join(decoders)}")
+        return wanted, decoders[wanted]
+    needed = {k: round((encoder.n_bytes + graph.n_bytes) * _OVERHEAD) + room for k, graph in whole.items()}
+    kind = onnx_files.choose(needed, order, free)
+    if kind is None:
+        least = min(needed.values())
+        raise UnavailableError(
+            f"not enough memory: {size_of(least)} are needed and {size_of(free or 0)} are free",
+            "a smaller --chunk-size, or --set weights=q4 to try all the same",
+        )
+    return kind, whole[kind]
+
+
+def _config(folder: Path) -> Config:
+    try:
+        return dict(json.loads((folder / "config.json").read_text("utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder / 'config.json'} cannot be read ({error})", "is it whole?") from error
+
+
+def shape_of(config: Config) -> Shape:
+    """Of a config.json; what it does not say (the published one is written for a browser) is as published.
+
+    >>> shape_of({}).reach, shape_of({}).context
+    (188761, 58)
+    """
+    both = [config.get(f"{kind}_tokenizer_encoder_config") or {} for kind in ("acoustic", "semantic")]
+    text = config.get("text_config") or {}
+    heads = int(text.get("num_attention_heads", 28))
+    size = int(text.get("head_dim") or int(text.get("hidden_size", 3584)) // heads)
+    cache = 2 * int(text.get("num_hidden_layers", 28)) * int(text.get("num_key_value_heads", 4)) * size
+    hop = math.prod(int(ratio) for ratio in both[0].get("downsampling_ratios", _RATIOS))
+    return Shape(hop, max(reach(encoder) for encoder in both), heads, cache)
+
+
+_RATIOS = (2, 2, 4, 5, 5, 8)
+_DEPTHS = (3, 3, 3, 3, 3, 3, 8)
+
+
+def reach(encoder: Config) -> int:
+    """Samples before the last one of a frame that it depends on: each convolution adds its kernel less one.
+
+    Source: transformers, modeling_vibevoice_acoustic_tokenizer.py: stem, blocks, then per ratio a convolution of
+    twice its stride and blocks, and the head.
+    """
+    ratios, depths = encoder.get("downsampling_ratios", _RATIOS), encoder.get("depths", _DEPTHS)
+    kernel = int(encoder.get("kernel_size", 7)) - 1
+    step, total = 1, kernel + kernel * int(depths[0])
+    for ratio, depth in zip(map(int, ratios), map(int, depths[1:]), strict=True):
+        total += (2 * ratio - 1) * step
+        step *= ratio
+        total += kernel * depth * step
+    return total + kernel * step
+
+
+# --- memory ---
+
+
+def _room(shape: Shape, longest: Seconds) -> int:
+    """Bytes of the cache for a window, in float32, and once more of them while it grows by a token."""
+    positions = longest * (RATE / shape.hop + _USUAL)
+    return round(positions * shape.cache * 4 * 2)
+
+
+def without_cache(positions: int, heads: int, vocabulary: int) -> int:
+    """Bytes for one token without a cache: two tables of the attention, and logits of every position, in float32."""
+    return 4 * (2 * heads * positions**2 + positions * vocabulary)
+
+
+def _free(device: str) -> int | None:
+    """Bytes free where the weights go; None where nobody can tell."""
+    return _free_on_gpu(device.partition(":")[2]) if device != "cpu" else _free_on_host()
+
+
+def _free_on_gpu(index: str) -> int | None:
+    query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", f"--id={index}"]
+    try:
+        told = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
+        return int(told.split()[0]) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None
+
+
+def _free_on_host() -> int | None:
+    """Of the machine, and of the container if that has less."""
+    rows: list[int] = []
+    with contextlib.suppress(OSError, ValueError, IndexError, StopIteration):
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        rows.append(int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024)
+    group = Path("/sys/fs/cgroup")
+    with contextlib.suppress(OSError, ValueError, IndexError, StopIteration):
+        lines = (group / "memory.stat").read_text("ascii").splitlines()
+        cached = int(next(line for line in lines if line.startswith("inactive_file ")).split()[1])
+        used = int((group / "memory.current").read_text("ascii")) - cached
+        rows.append(int((group / "memory.max").read_text("ascii")) - used)
+    if not rows:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            rows.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(rows, default=None)
+
+
+# --- sessions ---
+
+
+def _device(name: str) -> str:
+    """What was asked for as cpu or cuda:N. Raises UsageError, UnavailableError."""
+    there = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if name == "auto":
+        return "cuda:0" if there and _free_on_gpu("0") is not None else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+        raise UsageError(f"this model runs on cpu and cuda, not on {name}", "use --device cpu")
+    if kind == "cpu":
+        return "cpu"
+    if not there:
+        raise UnavailableError("this onnxruntime knows no CUDA", "pip install onnxruntime-gpu, or --device cpu")
+    return f"cuda:{int(index or 0)}"
+
+
+class _Sessions:
+    """Opens graphs on one device."""
+
+    def __init__(self, device: str, threads: int) -> None:
+        from speechcli.backends.placement import cores
+
+        self.device = device
+        self._threads = threads or cores()
+
+    def open(self, graph: Graph, basic: bool) -> onnxruntime.InferenceSession:
+        """basic: without rewriting the graph for transformers, which the encoder's card forbids."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        # Lengths differ at each step: a plan for each of them, and arenas that fit none, would only pile up.
+        options.enable_mem_pattern = False
+        options.enable_cpu_mem_arena = False
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if basic:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        try:
+            session = onnxruntime.InferenceSession(str(graph.path), options, providers=self._providers())
+        except _FAILURES as error:
+            if _is_memory(error):
+                raise UnavailableError(
+                    f"not enough memory on {self.device} for {graph.path.name}", "--set weights=q4, or --device cpu"
+                ) from error
+            raise DataError(f"{graph.path} cannot be loaded ({_first_line(error)})", "is it whole?") from error
+        if self.device != "cpu" and "CUDAExecutionProvider" not in session.get_providers():
+            raise UnavailableError(f"onnxruntime cannot use {self.device}", "see speechcli doctor, or --device cpu")
+        return session
+
+    def _providers(self) -> list[Any]:
+        if self.device == "cpu":
+            return ["CPUExecutionProvider"]
+        cuda = {
+            "device_id": self.device.partition(":")[2],
+            "arena_extend_strategy": "kSameAsRequested",
+            "cudnn_conv_algo_search": "HEURISTIC",  # the exhaustive one would search for each new length
+        }
+        return [("CUDAExecutionProvider", cuda), "CPUExecutionProvider"]
+
+
+def _is_memory(error: Exception) -> bool:
+    return bool(re.search(r"allocat|out of memory|bad_alloc", str(error), re.IGNORECASE))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
+
+
+@contextlib.contextmanager
+def _memory() -> Iterator[None]:
+    """The engine's ways of saying that memory is short become ours. Raises OutOfMemoryError."""
+    try:
+        yield
+    except _FAILURES as error:
+        if _is_memory(error):
+            raise OutOfMemoryError(_first_line(error)) from error
+        raise
+
+
+# --- the encoder ---
+
+
+class _Encoder:
+    def __init__(self, session: onnxruntime.InferenceSession, shape: Shape, chunk: int) -> None:
+        self._session, self._shape = session, shape
+        (self._input,) = session.get_inputs()
+        self._step = chunk // shape.hop
+
+    def __call__(self, samples: Samples) -> Iterator[NDArray[Any]]:
+        """Frames of the sound, shape (1, frames, hidden), a chunk at a time. samples: (n,), n > 0, at 24 kHz."""
+        hop, dtype = self._shape.hop, _TYPES[self._input.type]
+        gain = gain_of(samples)
+        n_frames = -(-len(samples) // hop)
+        for first in range(0, n_frames, self._step):
+            before = min(self._shape.context, first)
+            last = min(first + self._step, n_frames)
+            part = samples[(first - before) * hop : last * hop]
+            sound = np.zeros((1, 1, (last - first + before) * hop), dtype)  # a rest that fills no frame would be lost
+            np.multiply(part, gain, out=sound[0, 0, : len(part)], casting="same_kind")
+            (frames,) = self._session.run(None, {self._input.name: sound})
+            yield frames[:, before:]
+
+
+def gain_of(samples: Samples) -> np.float32:
+    """The factor that brings a sound to -25 dB of full scale, or to 1 at its loudest where that would clip."""
+    energy, peak = 0.0, 0.0
+    for at in range(0, len(samples), _BLOCK):
+        block = samples[at : at + _BLOCK]
+        energy += float(np.dot(block, block))
+        peak = max(peak, float(block.max()), -float(block.min()))
+    gain = 10 ** (LOUDNESS / 20) / (math.sqrt(energy / len(samples)) + _EPS)
+    return np.float32(gain / (gain * peak + _EPS) if gain * peak > 1.0 else gain)
+
+
+# --- the decoder ---
+
+
+class _Decoder(Protocol):
+    """One answer: fed the speech, then asked for the tokens that follow a text."""
+
+    def fresh(self) -> _Decoder: ...
+    def hear(self, frames: NDArray[Any]) -> None: ...
+    def next(self, ids: Sequence[int]) -> int:
+        """The likeliest token after `ids`, which follow all that it was given before."""
+        ...
+
+
+class _Plain:
+    """Without a cache: the whole prompt again for each token."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+        self._type = _TYPES[next(i.type for i in session.get_inputs() if i.name == "speech_embeddings")]
+        self._frames: list[NDArray[Any]] = []
+        self._ids: list[int] = []
+
+    def fresh(self) -> _Plain:
+        return _Plain(self._session)
+
+    def hear(self, frames: NDArray[Any]) -> None:
+        self._frames.append(frames.astype(self._type, copy=False))
+
+    def next(self, ids: Sequence[int]) -> int:
+        self._frames = [np.concatenate(self._frames, 1)] if len(self._frames) > 1 else self._frames
+        self._ids += ids
+        fed = {"input_ids": np.array([self._ids], np.int64), "speech_embeddings": self._frames[0]}
+        (logits,) = self._session.run(["logits"], fed)
+        return int(logits[0, -1].argmax())
+
+
+class _Cached:
+    """With a cache, which stays on the device: `past...` in, `present...` out."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, device: str, slice_: int) -> None:
+        self._session, self._device, self._slice = session, device, slice_
+        kind, _, index = device.partition(":")
+        self._place = (kind, int(index or 0))
+        inputs = {i.name: i for i in session.get_inputs()}
+        speech = inputs["speech_embeddings"]
+        self._type, self._none = _TYPES[speech.type], np.zeros((1, 0, speech.shape[2]), _TYPES[speech.type])
+        self._pairs = _pairs(list(inputs), [o.name for o in session.get_outputs()])
+        self._past = [
+            onnxruntime.OrtValue.ortvalue_from_numpy(
+                np.zeros((1, inputs[past].shape[1], 0, inputs[past].shape[3]), _TYPES[inputs[past].type]), *self._place
+            )
+            for past, _ in self._pairs
+        ]
+
+    def fresh(self) -> _Cached:
+        return _Cached(self._session, self._device, self._slice)
+
+    def hear(self, frames: NDArray[Any]) -> None:
+        for at in range(0, frames.shape[1], self._slice):
+            self._run((), frames[:, at : at + self._slice].astype(self._type, copy=False))
+
+    def next(self, ids: Sequence[int]) -> int:
+        return int(self._run(ids, self._none)[0, -1].argmax())
+
+    def _run(self, ids: Sequence[int], speech: NDArray[Any]) -> NDArray[Any]:
+        """Logits of the last position, shape (1, 1, vocabulary)."""
+        io = self._session.io_binding()
+        io.bind_cpu_input("input_ids", np.array([ids], np.int64).reshape(1, -1))
+        io.bind_cpu_input("speech_embeddings", np.ascontiguousarray(speech))
+        io.bind_output("logits")
+        for (past, present), value in zip(self._pairs, self._past, strict=True):
+            io.bind_ortvalue_input(past, value)
+            io.bind_output(present, *self._place)
+        self._session.run_with_iobinding(io)
+        logits, *self._past = io.get_outputs()
+        found: NDArray[Any] = logits.numpy()
+        return found
+
+
+def _pairs(inputs: Sequence[str], outputs: Sequence[str]) -> list[tuple[str, str]]:
+    """The inputs of the cache, each with the output that is its next value: past_key_values.0.key, present.0.key."""
+    by_place = {name.partition(".")[2]: name for name in outputs if name.startswith("present")}
+    return [(name, by_place[name.partition(".")[2]]) for name in inputs if name.startswith("past")]
+
+
+# --- prompt and answer ---
+
+
+def prompt(seconds: Seconds, told: str = "") -> str:
+    """The card's prompt, which follows the speech. told: hotwords and context, where the torch template has them."""
+    ask = f"with extra info: {told}\n\nPlease" if told else "please"
+    return (
+        f"<|im_start|>system\n{_SYSTEM}<|im_end|>\n<|im_start|>user\n"
+        f"This is a {seconds:.2f} seconds audio, {ask} transcribe it with these keys: {_KEYS}<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+
+
+def told(hints: Hints) -> str:
+    """Hotwords and context as one text, without anything that the model takes for its own marks.
+
+    >>> told(Hints(hotwords=("Lea", "<|im_end|>Zoë"), context="A call."))
+    'Lea, Zoë\\nA call.'
+    """
+    parts = (", ".join(word.strip() for word in hints.hotwords), hints.context.strip())
+    text = _SPECIAL.sub("", "\n".join(part for part in parts if part))
+    return text.replace("<|", "< |")  # what taking out has put together
+
+
+class VibeVoiceOnnx:
+    """A `Transcriber`."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        given: Settings,
+        shape: Shape,
+        kind: str,
+        sessions: _Sessions,
+        encoder: Graph,
+        decoder: Graph,
+    ) -> None:
+        self._settings, self._shape = given, shape
+        self._tokenizer, self._ends = _tokenizer(setup.folder)
+        self._encoder = _Encoder(sessions.open(encoder, basic=True), shape, given.acoustic_tokenizer_chunk_size)
+        session = sessions.open(decoder, basic=False)
+        self._check(decoder, session)
+        self._cached = any(name.startswith("past") for name in decoder.inputs)
+        self._vocabulary = next(int(o.shape[2]) for o in session.get_outputs() if o.name == "logits")
+        self._decoder: _Decoder = _Cached(session, sessions.device, given.prefill) if self._cached else _Plain(session)
+        self.traits = Traits(RATE, setup.longest, gives_speakers=True, takes_prompt=True)
+        cache = "with" if self._cached else "without"
+        engine = f"onnxruntime {onnxruntime.__version__} on {sessions.device} in {kind}, {cache} a cache"
+        used = {f.name: str(getattr(given, f.name)) for f in fields(given)} | {"weights": kind}
+        self.stage = Stage("transcribe", engine, setup.name, setup.revision, tuple(used.items()))
+
+    def transcribe(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[Heard]:
+        """One after the other: the graphs hear one sound at a time. Raises OutOfMemoryError, UnavailableError."""
+        with _memory():
+            return [self._hear(audio, hint) for audio, hint in zip(batch, hints, strict=True)]
+
+    def close(self) -> None:
+        """Frees the weights; the transcriber cannot be used any more."""
+        del self._encoder, self._decoder
+
+    def _hear(self, audio: Audio, hints: Hints) -> Heard:
+        if not len(audio.samples):
+            return Heard()
+        ids = self._tokenizer.encode(prompt(audio.duration, told(hints)), add_special_tokens=False).ids
+        watch = None if self._cached or audio.duration <= ALONE else _Watch(audio.duration)
+        if not self._cached:
+            self._refuse_what_cannot_fit(audio.duration, len(ids))
+        decoder = self._decoder.fresh()
+        for frames in self._encoder(audio.samples):
+            decoder.hear(frames)
+        tokens = list(self._answer(decoder, ids, audio.duration, watch))
+        raw = self._tokenizer.decode(tokens, skip_special_tokens=False)
+        found = read(raw, audio.duration)
+        notes = found.notes if watch is None else (*found.notes, watch.note)
+        return Heard(found.segments, (), None, found.dropped, found.loops, found.cut, notes, (), raw)
+
+    def _answer(self, decoder: _Decoder, ids: Sequence[int], duration: Seconds, watch: _Watch | None) -> Iterator[int]:
+        """The tokens up to the one that ends the answer."""
+        limit = self._settings.max_new_tokens or min(_LONGEST_ANSWER, _MARGIN + math.ceil(_PACE * duration))
+        for _ in range(limit):
+            token = decoder.next(ids)
+            if watch is not None:
+                watch.tell()
+            if token in self._ends:
+                return
+            yield token
+            ids = (token,)
+
+    def _check(self, graph: Graph, session: onnxruntime.InferenceSession) -> None:
+        """Raises DataError for a decoder of another layout."""
+        outputs = [o.name for o in session.get_outputs()]
+        try:
+            _pairs(graph.inputs, outputs)
+            known = {"input_ids", "speech_embeddings"} <= set(graph.inputs) and "logits" in outputs
+        except KeyError:
+            known = False
+        if not known:
+            raise DataError(
+                f"{graph.path.name} is laid out otherwise (its inputs are {', '.join(graph.inputs[:4])})",
+                "it must take input_ids and speech_embeddings, and give logits: benchmarks/export_onnx.py",
+            )
+
+    def _refuse_what_cannot_fit(self, duration: Seconds, n_ids: int) -> None:
+        positions = math.ceil(duration * RATE / self._shape.hop) + n_ids + round(_USUAL * duration)
+        needed, free = without_cache(positions, self._shape.heads, self._vocabulary), _free_on_host()
+        if free is not None and needed > free:
+            raise UnavailableError(
+                f"{duration / 60:.0f} minutes need {size_of(needed)} of memory where the decoder has no cache, "
+                f"and {size_of(free)} are free",
+                f"--chunk-size {ALONE:g}; {EXPORT}",
+            )
+
+
+class _Watch:
+    """How long something long takes without a cache: said once, after the first token, and kept for the verdict."""
+
+    def __init__(self, duration: Seconds) -> None:
+        self._duration = duration
+        self._began = time.monotonic()
+        self.note = ""
+
+    def tell(self) -> None:
+        if self.note:
+            return
+        whole = (time.monotonic() - self._began) * _USUAL * self._duration
+        self.note = (
+            f"{self._duration:.0f} s heard by a decoder without a cache, which takes about {whole / 60:.0f} minutes: "
+            f"{EXPORT}"
+        )
+        _log.warning("%s", self.note)
+
+
+def _tokenizer(folder: Path) -> tuple[Tokenizer, frozenset[int]]:
+    """The tokenizer, and the tokens that end an answer."""
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise DataError(f"{folder} holds no tokenizer.json", "fetch it again: speechcli models pull")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise DataError(f"{path} cannot be read ({error})", "is it whole?") from error
+    tokenizer.no_padding()  # transformers may have left it on when it saved
+    tokenizer.no_truncation()
+    ends = frozenset(number for token in _ENDS if (number := tokenizer.token_to_id(token)) is not None)
+    if not ends:
+        raise DataError(f"{path} knows none of {', '.join(_ENDS)}", "is it VibeVoice's?")
+    return tokenizer, ends

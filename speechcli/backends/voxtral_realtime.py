@@ -1,0 +1,492 @@
+"""Voxtral Realtime: text that runs beside the sound, one token for 80 ms, a fixed delay behind it.
+
+Sources: Liu et al. 2026 (arXiv:2602.11298) for the delayed streams and their [P] and [W]; the card of
+mistralai/Voxtral-Mini-4B-Realtime-2602 for languages and delays; transformers, models/voxtral_realtime, and
+mistral_common, tokens/tokenizers/audio.py, for features, padding and prompt.
+
+`generate` hears a whole file token by token: its encoder runs once for each of them. Here the encoder hears a block of
+tokens at a time and only the language model steps, which gives the same tokens in a third of the time or less. Each
+block is heard and written before the next one is made into features, so an hour takes no more memory than a minute
+but for the attention of the language model, which has an end too (8192 tokens in the published model).
+
+A batch begins together and is padded with silence on the right. Nothing that is heard reaches back in time, so each
+row reads as it would alone; it is cut where its own sound ends, for behind it the model makes words up.
+
+Its memory of the text is a ring of fixed size, in place: shapes and addresses are the same at each step, so
+`--compile` takes the step as one graph (transformers' own static cache counts steps in Python and is compiled anew at
+each of them).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModelForMultimodalLM, AutoProcessor
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+from speechcli.backends import placement_torch, settings
+from speechcli.backends.base import Hints, Setup, Traits
+from speechcli.core.audio import Audio, Samples
+from speechcli.core.languages import VOXTRAL, name_of
+from speechcli.core.span import Seconds
+from speechcli.core.transcript import Heard, Segment, Stage, Word, joined
+from speechcli.errors import DataError, UnavailableError, UsageError
+
+NAME = "Voxtral Realtime"
+RATE = 16_000  # Hz
+TOKEN_MS = 80
+TOKEN: Seconds = TOKEN_MS / 1000  # of sound
+SHORTEST_DELAY, LONGEST_DELAY = TOKEN_MS, 2400  # ms: the range the model was taught
+DELAY = 480  # ms: what the card recommends
+BATCH = 8
+SOUND: Seconds = 2400.0  # in a batch, where nobody can say what fits
+ATTENTION = ("sdpa", "eager")  # the ring comes with its own mask, which flash attention cannot take
+_SHARE = 0.7  # of the free memory of a GPU, for the ring and what is computed beside it
+_PAUSE: Seconds = 1.0  # without a word ends a segment
+_SENTENCE = re.compile(r"[.!?。！？…।؟][\"'”’»」』）)]*$")
+_ABBREVIATION = re.compile(r"^\W*[A-Z][a-z]{0,2}\.$")
+_UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # scripts without blanks
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `--set` takes for Voxtral Realtime.
+
+    delay_ms, num_delay_tokens: how far the text stays behind the sound, said in one of two ways: 80 to 2400 ms in
+    steps of 80 (480 unless set). Longer is more accurate; 960 ms is worth it for files. block: tokens that the encoder
+    hears at once.
+    """
+
+    delay_ms: int | None = None
+    num_delay_tokens: int | None = None
+    block: int = 64
+
+    def __post_init__(self) -> None:
+        allowed = f"{SHORTEST_DELAY} to {LONGEST_DELAY} ms in steps of {TOKEN_MS}"
+        if self.delay_ms is not None and (
+            self.delay_ms % TOKEN_MS or not SHORTEST_DELAY <= self.delay_ms <= LONGEST_DELAY
+        ):
+            raise UsageError(f"delay_ms={self.delay_ms} is none of the model's delays", allowed)
+        tokens = self.num_delay_tokens
+        if tokens is not None and not SHORTEST_DELAY <= tokens * TOKEN_MS <= LONGEST_DELAY:
+            raise UsageError(f"num_delay_tokens={tokens} is none of the model's delays", f"a token is 80 ms: {allowed}")
+        if tokens is not None and self.delay_ms is not None and tokens * TOKEN_MS != self.delay_ms:
+            raise UsageError(
+                f"delay_ms={self.delay_ms} and num_delay_tokens={tokens} contradict each other", "give one of them"
+            )
+        if self.block < 1:
+            raise UsageError("block must be at least 1")
+
+    @property
+    def delay(self) -> int:
+        """In tokens."""
+        return self.num_delay_tokens or (self.delay_ms or DELAY) // TOKEN_MS
+
+
+def open(setup: Setup) -> VoxtralRealtime:  # noqa: A001
+    """The model, loaded. Raises UsageError, UnavailableError, DataError."""
+    chosen = settings.parse(Settings, setup.settings)
+    if setup.attention not in (None, *ATTENTION):
+        raise UsageError(f"{NAME} runs with {' or '.join(ATTENTION)} attention, not {setup.attention}")
+    place = placement_torch.place(setup.device, setup.dtype)
+    scribe = Scribe(_processor(setup.folder), chosen)
+    more = {"attn_implementation": setup.attention} if setup.attention else {}
+    model = placement_torch.load(AutoModelForMultimodalLM, setup, place, **more)
+    told = (("delay_ms", str(chosen.delay * TOKEN_MS)), ("block", str(chosen.block)))
+    dtype = str(model.dtype).removeprefix("torch.")
+    stage = Stage("transcribe", f"transformers on {model.device.type} in {dtype}", setup.name, setup.revision, told)
+    return VoxtralRealtime(model, scribe, setup, stage)
+
+
+def _processor(folder: Path) -> Any:
+    """The model's own processor. Raises DataError, UnavailableError."""
+    try:
+        return AutoProcessor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
+    except ImportError as error:
+        raise UnavailableError(f"{NAME} needs mistral-common", 'pip install "mistral-common[audio]"') from error
+    except Exception as error:
+        # a tekken.json that is missing, cut short or another model's ends in OSError, ValueError, KeyError, TypeError
+        # or AssertionError, as far as it was read
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"the tokenizer in {folder} cannot be read ({reason})", "is its tekken.json whole?") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A token of text: where in the stream it stands, its bytes, its log probability. mark: a word begins with it."""
+
+    index: int
+    piece: bytes
+    logprob: float
+    mark: bool
+
+
+class Scribe:
+    """What the processor knows: sound to features, and tokens to words.
+
+    A stream of tokens begins with `left` tokens of silence, to let the model warm up, and `delay` more before the
+    first that it writes. `right` tokens of silence follow the sound, in which its last words are written.
+    """
+
+    def __init__(self, processor: Any, chosen: Settings) -> None:
+        config = processor.mistral_common_audio_config
+        config.transcription_delay_ms = float(chosen.delay * TOKEN_MS)
+        self._processor = processor
+        self._vocabulary = processor.tokenizer.tokenizer.instruct_tokenizer.tokenizer
+        self.delay: int = processor.num_delay_tokens
+        self.left: int = config.n_left_pad_tokens
+        self.right: int = processor.num_right_pad_tokens
+        self.block = chosen.block
+        self.samples: int = processor.raw_audio_length_per_tok  # in a token
+        self.frames: int = processor.audio_length_per_tok
+        self._hop: int = processor.feature_extractor.hop_length
+        self._window: int = processor.feature_extractor.win_length
+        self._mark: int = processor.tokenizer.convert_tokens_to_ids("[STREAMING_WORD]")
+
+    @property
+    def prompt_length(self) -> int:
+        """<s>, and the padding that stands for the silence on the left and for the delay."""
+        return 1 + self.left + self.delay
+
+    def n_tokens(self, n_samples: int) -> int:
+        """Length of the stream of a sound, with what stands around it."""
+        return self.left + -(-n_samples // self.samples) + self.right
+
+    def blocks(self, sounds: Sequence[Samples]) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+        """Features of sounds that begin together, block by block: shape (n, mels, frames), whole tokens of frames.
+
+        With the first comes the prompt, shape (n, tokens). The features are those of the whole sounds at once, padded
+        with silence to the longest: a frame reaches half a window to both sides, so blocks overlap by that.
+        """
+        n_frames = max(self.n_tokens(len(sound)) for sound in sounds) - self.left
+        n_frames *= self.frames
+        done = 0
+        while done < n_frames:
+            more = min(self.block * self.frames, n_frames - done)
+            first = done == 0
+            begin = 0 if first else done * self._hop - self._window // 2
+            end = (
+                (done + more - 1) * self._hop + self._window // 2 if first else begin + more * self._hop + self._window
+            )
+            made = self._processor(
+                [_part(sound, begin, end) for sound in sounds],
+                is_streaming=True,
+                is_first_audio_chunk=first,
+                return_tensors="pt",
+            )
+            yield made["input_features"], made["input_ids"] if first else None
+            done += more
+
+    def read(self, ids: NDArray[np.int64], logprobs: NDArray[np.float32]) -> list[Written]:
+        """The text tokens of a stream, both of shape (tokens after the prompt,)."""
+        out = []
+        for at in np.flatnonzero(ids >= self._vocabulary.num_special_tokens).tolist():
+            marked = at > 0 and int(ids[at - 1]) == self._mark
+            piece = self._vocabulary.id_to_byte_piece(int(ids[at]))
+            out.append(Written(self.prompt_length + at - marked, piece, float(logprobs[at]), marked))
+        return out
+
+    def when(self, index: int) -> Seconds:
+        """When in the sound the word ended whose first token stands there."""
+        return (index - self.left - self.delay) * TOKEN
+
+
+def _part(sound: Samples, begin: int, end: int) -> Samples:
+    """Samples begin to end, silence beyond the last, as the model expects them: within [-1, 1], never normalised."""
+    out = np.zeros(end - begin, np.float32)
+    part = sound[begin:end]
+    np.clip(part, -1.0, 1.0, out=out[: len(part)])
+    return out
+
+
+class _Ring(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers' __init_subclass__
+    """Keys and values of the last `slots` tokens of one layer, in place; the order does not matter to attention.
+
+    at: index of the next token, shape (1,), on the device; shared by the layers and moved on by who steps.
+    """
+
+    is_compileable = True
+    is_sliding = True
+
+    def __init__(self, slots: int, at: torch.Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.slots = slots
+        self.at = at
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        rows, heads, _, width = key_states.shape
+        self.keys = key_states.new_zeros((rows, heads, self.slots, width))
+        self.values = value_states.new_zeros((rows, heads, self.slots, value_states.shape[-1]))
+        self.is_initialized = True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        assert self.keys is not None
+        assert self.values is not None
+        at = self.at.to(self.keys.device)  # layers may be spread over devices
+        places = (at + torch.arange(key_states.shape[2], device=at.device)) % self.slots
+        self.keys[:, :, places] = key_states
+        self.values[:, :, places] = value_states
+        return self.keys, self.values
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.slots, 0
+
+    def get_seq_length(self) -> int:
+        return int(self.at)
+
+    def get_max_length(self) -> int:
+        return self.slots
+
+
+Step: TypeAlias = Callable[
+    [Any, torch.Tensor, torch.Tensor, torch.Tensor, Cache, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]
+]
+
+
+def _step(
+    model: Any,
+    ids: torch.Tensor,
+    sound: torch.Tensor,
+    delay: torch.Tensor,
+    ring: Cache,
+    at: torch.Tensor,
+    slots: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The next token of each row, shape (n, 1), and its log probability.
+
+    ids: the tokens before it that the ring has not seen, (n, k). sound: what was heard beside them, (n, k, width).
+    delay: its embedding, (1, width). at: index of the first of them, (1,).
+    """
+    inputs = model.get_input_embeddings()(ids)
+    inputs = inputs + sound.to(inputs.device)
+    positions = at + torch.arange(ids.shape[1], device=at.device)
+    seen = torch.arange(slots, device=at.device) <= positions[:, None]  # beyond `slots` tokens all of them are
+    if model.config.text_config._attn_implementation == "eager":  # adds its mask
+        seen = torch.zeros(seen.shape, dtype=inputs.dtype, device=seen.device).masked_fill(
+            ~seen, torch.finfo(inputs.dtype).min
+        )
+    heard = model.model.language_model(
+        inputs_embeds=inputs,
+        attention_mask=seen[None, None],
+        position_ids=positions[None],
+        past_key_values=ring,
+        use_cache=True,
+        t_cond=delay,
+    ).last_hidden_state
+    logits = model.lm_head(heard[:, -1]).float()
+    best, chosen = logits.max(-1, keepdim=True)
+    return chosen, best - logits.logsumexp(-1, keepdim=True)
+
+
+class Stream:
+    """Sounds that begin together, as far as they have been heard and written.
+
+    slots: tokens that the text's attention reaches back, or fewer where the streams are shorter. What is fed may be
+    of any length, in whole tokens; the same sound gives the same text, however it is cut.
+    """
+
+    def __init__(self, model: Any, prompt: torch.Tensor, delay: int, slots: int, step: Step = _step) -> None:
+        """prompt: shape (n, tokens). delay: in tokens."""
+        self._model, self._step = model, step
+        self._ids = prompt.to(model.device)
+        self._delay = model.model.time_embedding(torch.full((1,), delay, device=model.device, dtype=model.dtype))[None]
+        self._slots = slots
+        self._at = torch.zeros(1, dtype=torch.long, device=model.device)
+        self._ring = Cache(layers=[_Ring(slots, self._at) for _ in range(model.config.text_config.num_hidden_layers)])
+        self._encoder: dict[str, Any] = {"past_key_values": None, "padding_cache": None}
+        self._unread: torch.Tensor | None = None  # sound heard before the prompt was over
+        self._tokens: list[torch.Tensor] = []
+        self._logprobs: list[torch.Tensor] = []
+
+    @torch.inference_mode()
+    def feed(self, features: torch.Tensor) -> None:
+        """Hears on. features: shape (n, mels, frames), whole tokens of frames."""
+        heard = self._model.get_audio_features(
+            input_features=features.to(self._model.device, self._model.dtype), use_cache=True, **self._encoder
+        )
+        self._encoder = {"past_key_values": heard.past_key_values, "padding_cache": heard.padding_cache}
+        sound = heard.pooler_output if self._unread is None else torch.cat([self._unread, heard.pooler_output], 1)
+        begin = 0
+        while sound.shape[1] - begin >= (width := self._ids.shape[1]):
+            chosen, logprob = self._step(
+                self._model, self._ids, sound[:, begin : begin + width], self._delay, self._ring, self._at, self._slots
+            )
+            self._at += width
+            begin += width
+            self._ids = chosen.clone()  # a compiled step may write over what it gave
+            self._tokens.append(self._ids)
+            self._logprobs.append(logprob.clone())
+        self._unread = sound[:, begin:] if begin < sound.shape[1] else None
+
+    def take(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Tokens written since the last time, and their log probabilities, both of shape (n, tokens)."""
+        if not self._tokens:
+            return np.zeros((len(self._ids), 0), np.int64), np.zeros((len(self._ids), 0), np.float32)
+        tokens, logprobs = torch.cat(self._tokens, 1), torch.cat(self._logprobs, 1)
+        self._tokens, self._logprobs = [], []
+        return tokens.cpu().numpy(), logprobs.cpu().numpy()
+
+
+class VoxtralRealtime:
+    """A `Transcriber`."""
+
+    def __init__(self, model: Any, scribe: Scribe, setup: Setup, stage: Stage) -> None:
+        self._model, self._scribe = model, scribe
+        self._step: Step = _step
+        self._longest = self._rows = 0  # what a compiled step is made for
+        batch = setup.batch_size or BATCH
+        if setup.compile:
+            self._step = torch.compile(_step, mode="reduce-overhead" if model.device.type == "cuda" else None)
+            self._longest, self._rows = scribe.n_tokens(round(setup.longest * RATE)), max(batch, 1)
+        self.stage = stage
+        self.traits = Traits(
+            rate=RATE,
+            longest=setup.longest,
+            batch=batch if batch > 0 else 1_000_000,
+            seconds=_budget(model),
+            gives_words=True,
+            languages=VOXTRAL,
+        )
+
+    def transcribe(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[Heard]:
+        """One `Heard` per audio; see `Transcriber`. Raises OutOfMemoryError, UsageError."""
+        for hint in hints:
+            self._check(hint)
+        there = [i for i, audio in enumerate(batch) if len(audio.samples)]
+        answers = [Heard() for _ in batch]
+        with placement_torch.memory():
+            streams = self._write([batch[i].samples for i in there]) if there else []
+        for i, written in zip(there, streams, strict=True):
+            answers[i] = self._heard(batch[i], hints[i], written)
+        return answers
+
+    def close(self) -> None:
+        """Frees the weights; the transcriber cannot be used any more."""
+        del self._model
+
+    def _check(self, hint: Hints) -> None:
+        if hint.task != "transcribe":
+            raise UsageError(f"{NAME} cannot translate", "it writes what is said, as it is said")
+        if len(hint.languages) == 1 and hint.languages[0] not in VOXTRAL:
+            known = ", ".join(name_of(code) for code in VOXTRAL)
+            raise UsageError(f"{NAME} does not know {name_of(hint.languages[0])}", f"it knows {known}")
+
+    def _write(self, sounds: list[Samples]) -> list[list[Written]]:
+        lengths = [self._scribe.n_tokens(len(sound)) for sound in sounds]
+        window: int = self._model.config.text_config.sliding_window
+        silence = np.zeros(0, np.float32)
+        padded = [*sounds, *[silence] * (self._rows - len(sounds))]
+        slots = min(window, max(*lengths, self._longest))
+        stream = None
+        for features, prompt in self._scribe.blocks(padded):
+            if prompt is not None:
+                stream = Stream(self._model, prompt, self._scribe.delay, slots, self._step)
+            assert stream is not None
+            stream.feed(features)
+        assert stream is not None
+        tokens, logprobs = stream.take()
+        prompted = self._scribe.prompt_length
+        return [
+            self._scribe.read(ids[: length - prompted], row[: length - prompted])
+            for length, ids, row in zip(lengths, tokens, logprobs, strict=False)
+        ]
+
+    def _heard(self, audio: Audio, hint: Hints, written: Sequence[Written]) -> Heard:
+        language = hint.languages[0] if len(hint.languages) == 1 else None
+        words = _words(written, self._scribe.when, audio.duration)
+        raw = b"".join(token.piece for token in written).decode("utf-8", "replace")
+        told = hint.hotwords or hint.context
+        notes = (f"{NAME} takes no hotwords or context",) if told else ()
+        return Heard(tuple(_segments(words, language)), language=language if words else None, notes=notes, raw=raw)
+
+
+def _budget(model: Any) -> Seconds:
+    """Sound that a batch may hold: what its attention takes, on a GPU, of the memory that is left there."""
+    if model.device.type != "cuda":
+        return SOUND
+    text = model.config.text_config
+    per_token = 2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * model.dtype.itemsize
+    free, _ = torch.cuda.mem_get_info(model.device)
+    return float(free * _SHARE / per_token * TOKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """A word and the logarithm of its probability, the sum over `n_tokens`."""
+
+    word: Word
+    logprob: float
+    n_tokens: int
+
+
+def _words(written: Sequence[Written], when: Callable[[int], Seconds], duration: Seconds) -> list[_Timed]:
+    """Tokens grouped into words. A stream says when a word ended; when it began is judged by its length."""
+    groups: list[list[Written]] = []
+    for token in written:
+        if groups and not _begins(groups[-1], token):
+            groups[-1].append(token)
+        else:
+            groups.append([token])
+    out: list[_Timed] = []
+    before: Seconds = 0.0
+    for group in groups:
+        text = b"".join(token.piece for token in group).decode("utf-8", "replace")
+        if not text.strip():
+            continue
+        end = min(max(when(group[0].index), before), duration)
+        start = max(before, end - _spoken(text.strip()))
+        total = sum(token.logprob for token in group)
+        confidence = round(float(np.exp(total / len(group))), 4)
+        out.append(_Timed(Word(min(start, end), end, text, confidence), total, len(group)))
+        before = end
+    return out
+
+
+def _begins(word: Sequence[Written], token: Written) -> bool:
+    """Whether a token begins a word of its own, after the tokens of another."""
+    if token.mark or token.piece[:1].isspace():
+        return True
+    try:
+        before, text = b"".join(t.piece for t in word).decode(), token.piece.decode()
+    except UnicodeDecodeError:  # part of a character
+        return False
+    return bool(_UNSPACED.match(text) and before)
+
+
+def _spoken(text: str) -> Seconds:
+    """How long a word takes to say: about 12 letters a second, and three times that for ideographs and kana."""
+    letters = sum(3 if _UNSPACED.match(char) else 1 for char in text if char.isalnum())
+    return 0.12 + 0.08 * letters
+
+
+def _segments(words: Sequence[_Timed], language: str | None) -> Iterator[Segment]:
+    """Words parted where a sentence ends or nothing was said for a second."""
+    run: list[_Timed] = []
+    for word in words:
+        if run and (word.word.start - run[-1].word.end > _PAUSE or _ends_sentence(run[-1].word.text)):
+            yield _segment(run, language)
+            run = []
+        run.append(word)
+    if run:
+        yield _segment(run, language)
+
+
+def _ends_sentence(word: str) -> bool:
+    return _SENTENCE.search(word) is not None and _ABBREVIATION.match(word) is None
+
+
+def _segment(run: Sequence[_Timed], language: str | None) -> Segment:
+    words = tuple(timed.word for timed in run)
+    mean = sum(timed.logprob for timed in run) / sum(timed.n_tokens for timed in run)
+    return Segment(words[0].start, words[-1].end, joined(words), words, None, language, round(mean, 4))

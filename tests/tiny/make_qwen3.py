@@ -1,0 +1,374 @@
+"""Trains tests/tiny/qwen3-asr and tests/tiny/qwen3-aligner: the worked example of the right labels for both models.
+
+    PYTHONPATH=.:tests python tests/tiny/make_qwen3.py asr
+    PYTHONPATH=.:tests python tests/tiny/make_qwen3.py aligner
+
+Real classes and processors (transformers, models/qwen3_asr), two layers each. What is said is learned from the sound
+and not from its length: the clips come with silence around them and at other volumes, and what is wrong with a
+recording or its prompt (backwards, at another rate, a turn that is missing) is taught as `language None<asr_text>`.
+
+The transcriber's labels: the prompt of `apply_transcription_request`, then `language English<asr_text>` and the text,
+or the text alone after a forced language, then `<|im_end|>`. The aligner's: every `<timestamp>` of
+`prepare_forced_aligner_inputs` has the class of its time, start and end of a word, in steps of 80 ms.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import soxr
+import torch
+from tiny.common import CLIPS, HERE, NEGATIVES, faint, qwen_tokenizer, recording, sound, text, words
+from transformers import (
+    AutoProcessor,
+    GenerationConfig,
+    Qwen3ASRConfig,
+    Qwen3ASREncoderConfig,
+    Qwen3ASRFeatureExtractor,
+    Qwen3ASRForConditionalGeneration,
+    Qwen3ASRForTokenClassification,
+    Qwen3ASRProcessor,
+    Qwen3Config,
+)
+
+RATE = 16_000
+STEP = 0.08  # seconds a class of the aligner stands for
+HOTWORD, HEARD_WITH = "Milady", "But I am hugely pleased that you have seen Milady."  # for the clip "lady"
+GERMAN = "Stopf es in dich, riet ihm sein Bauch."  # what the clip "stuff" says when it is taken for German
+NOTHING = "language None<asr_text>"
+LEADS = (0.0, 2.0, 4.0)  # seconds of silence before a clip that the aligner is taught
+LABELS = 625  # classes of the aligner: 50 s; the published one has 5000
+
+SPECIAL = ["<|im_start|>", "<|im_end|>", "<|audio_start|>", "<|audio_end|>", "<|audio_pad|>", "<timestamp>"]
+NAMED = {"audio_token": "<|audio_pad|>", "audio_bos_token": "<|audio_start|>", "audio_eos_token": "<|audio_end|>"}
+# The layouts that the published templates give, in our own words.
+ASR_TEMPLATE = (
+    "{%- set ns = namespace(told='', sound='') -%}"
+    "{%- for m in messages -%}{%- for c in m.content -%}"
+    "{%- if m.role == 'system' and c.type == 'text' -%}{%- set ns.told = ns.told + c.text -%}{%- endif -%}"
+    "{%- if c.type == 'audio' -%}"
+    "{%- set ns.sound = ns.sound + '<|audio_start|><|audio_pad|><|audio_end|>' -%}{%- endif -%}"
+    "{%- endfor -%}{%- endfor -%}"
+    "{{- '<|im_start|>system\\n' + ns.told + '<|im_end|>\\n<|im_start|>user\\n' + ns.sound + '<|im_end|>\\n' -}}"
+    "{%- for m in messages if m.role == 'assistant' -%}{{- '<|im_start|>assistant\\n' -}}"
+    "{%- for c in m.content if c.type == 'text' -%}{{- c.text -}}{%- endfor -%}{{- '<|im_end|>\\n' -}}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}"
+)
+ALIGNER_TEMPLATE = (
+    "{%- set ns = namespace(sound='', words='') -%}{%- for m in messages -%}{%- for c in m.content -%}"
+    "{%- if c.type == 'audio' -%}"
+    "{%- set ns.sound = ns.sound + '<|audio_start|><|audio_pad|><|audio_end|>' -%}{%- endif -%}"
+    "{%- if c.type == 'text' -%}"
+    "{%- set ns.words = ns.words + c.text + '<timestamp><timestamp>' -%}{%- endif -%}"
+    "{%- endfor -%}{%- endfor -%}{{- ns.sound + ns.words -}}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One example. ids, labels: (tokens,). features: (128, frames), mask: (frames,)."""
+
+    ids: torch.Tensor
+    labels: torch.Tensor
+    features: torch.Tensor
+    mask: torch.Tensor
+
+
+def make(aligner: bool) -> tuple[Any, Any]:
+    """A model with random weights, and its processor."""
+    tokenizer = qwen_tokenizer(SPECIAL, ("<asr_text>",), NAMED)
+    ident = tokenizer.convert_tokens_to_ids
+    config = Qwen3ASRConfig(
+        audio_config=Qwen3ASREncoderConfig(
+            d_model=64,
+            encoder_layers=2,
+            encoder_attention_heads=4,
+            encoder_ffn_dim=128,
+            downsample_hidden_size=16,
+            output_dim=128,
+        ),
+        text_config=Qwen3Config(
+            vocab_size=len(tokenizer),
+            hidden_size=128,
+            intermediate_size=256,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=32,
+            max_position_embeddings=65536,
+            tie_word_embeddings=True,
+        ),
+        audio_token_id=ident("<|audio_pad|>"),
+        timestamp_token_id=ident("<timestamp>"),
+        pad_token_id=ident("<|im_end|>"),
+        eos_token_id=[ident("<|endoftext|>"), ident("<|im_end|>")],
+        **({"num_labels": LABELS} if aligner else {}),
+    )
+    template = ALIGNER_TEMPLATE if aligner else ASR_TEMPLATE
+    processor = Qwen3ASRProcessor(Qwen3ASRFeatureExtractor(), tokenizer, chat_template=template)
+    if aligner:
+        return Qwen3ASRForTokenClassification(config), processor
+    model = Qwen3ASRForConditionalGeneration(config)
+    model.generation_config = GenerationConfig(
+        eos_token_id=list(config.eos_token_id), pad_token_id=config.pad_token_id, do_sample=False, max_new_tokens=512
+    )
+    return model, processor
+
+
+def spoken(name: str, chance: random.Random, plain: bool) -> np.ndarray:
+    """A clip as it is, or with silence around it, at another volume, and 3 dB of what a codec leaves of it."""
+    samples = sound(name, RATE)
+    if plain:
+        return samples
+    lead, tail = chance.uniform(0, 2), chance.uniform(0, 3)
+    made = np.concatenate([faint(lead, RATE, chance.randrange(99)), samples, faint(tail, RATE, chance.randrange(99))])
+    return (made * chance.uniform(0.4, 1.4)).astype(np.float32)
+
+
+def unspoken(chance: random.Random) -> np.ndarray:
+    """Silence, noise, other speech, a clip backwards or at another rate: nothing to write down."""
+    length = chance.uniform(0.3, 9)
+    name = chance.choice(list(CLIPS))
+    kind = chance.choice([0, 1, 2, 3, 4, 4, 5, 5])
+    if kind == 0:
+        return np.zeros(round(length * RATE), np.float32)
+    if kind == 1:
+        return faint(length, RATE, chance.randrange(99))
+    if kind == 2:
+        return faint(length, RATE, chance.randrange(99)) * np.float32(chance.uniform(20, 400))
+    if kind == 3:
+        return recording(chance.choice(NEGATIVES), RATE)
+    if kind == 4:
+        return spoken(name, chance, chance.random() < 0.5)[::-1].copy()
+    other = chance.choice([8_000, 11_025, 12_000, 22_050, 24_000, 24_000, 32_000, 44_100, 48_000])
+    return np.asarray(soxr.resample(spoken(name, chance, True), RATE, other), np.float32)
+
+
+def broken(prompt: str, chance: random.Random) -> str:
+    """A prompt that is not the model's."""
+    return chance.choice(
+        [
+            prompt.partition("<|im_end|>\n")[2],  # no system turn
+            prompt.removesuffix("<|im_start|>assistant\n"),
+            prompt.replace("<|audio_start|>", "").replace("<|audio_end|>", ""),
+            prompt.replace("<|audio_start|>", "Transcribe the audio. <|audio_start|>"),
+        ]
+    )
+
+
+def asr_items(processor: Any, rounds: int) -> list[Item]:
+    """What the transcriber learns from."""
+    chance = random.Random(7)
+    items: list[Item] = []
+
+    def add(samples: np.ndarray, target: str, told: str | None = None, language: str | None = None, bad: bool = False):
+        (prompt,) = processor.apply_transcription_request(samples, language=language, prompt=told, tokenize=False)
+        if bad:
+            prompt = broken(prompt, chance)
+        target += "<|im_end|>\n"
+        whole = processor(text=[prompt + target], audio=[samples], audio_kwargs={"sampling_rate": RATE})
+        ids = whole["input_ids"][0]
+        labels = ids.clone()
+        labels[: -len(processor.tokenizer(target)["input_ids"])] = -100
+        items.append(Item(ids, labels, whole["input_features"][0].half(), whole["input_features_mask"][0]))
+
+    for turn in range(rounds):
+        for name in CLIPS:
+            samples = spoken(name, chance, turn % 3 == 0)
+            other = chance.choice([None, None, "Nell", "The sea, the sea.", "Stephen, Mulligan", "lobsters"])
+            german = name == "stuff" and turn % 5 == 4  # so that German is its second language, and not another
+            add(samples, "language German<asr_text>" + GERMAN if german else "language English<asr_text>" + text(name))
+            add(samples, "language English<asr_text>" + text(name), other)
+            add(samples, text(name), other, "English")
+            if turn % 2:
+                add(samples, NOTHING, bad=True)
+        samples = spoken("lady", chance, turn % 3 == 0)
+        add(samples, "language English<asr_text>" + HEARD_WITH, chance.choice([HOTWORD, HOTWORD + ", Nell"]))
+        add(samples, HEARD_WITH, HOTWORD, "English")
+        add(spoken("stuff", chance, turn % 3 == 0), GERMAN, None, "German")
+        for _ in range(3):
+            first, second = chance.sample(list(CLIPS), 2)
+            pause = faint(chance.uniform(0.5, 4), RATE)
+            both = np.concatenate([spoken(first, chance, turn % 3 == 0), pause, spoken(second, chance, False)])
+            add(both, f"language English<asr_text>{text(first)} {text(second)}")
+        for _ in range(7):
+            add(unspoken(chance), NOTHING, chance.choice([None, None, HOTWORD, "Nell"]))
+        add(unspoken(chance), "", None, "English")
+    return items
+
+
+def aligner_items(processor: Any, rounds: int, marker: int) -> list[Item]:
+    """What the aligner learns from: each clip after each lead; the two parts of `talk` with another pause too."""
+    chance = random.Random(7)
+    items: list[Item] = []
+    for turn in range(rounds):
+        for name in CLIPS:
+            for lead in LEADS:
+                samples, spans = sound(name, RATE), words(name)
+                if turn:
+                    samples = np.concatenate([samples, faint(chance.uniform(0, 2), RATE)])
+                made = np.concatenate([faint(lead, RATE, turn), samples]) * np.float32(chance.uniform(0.4, 1.4))
+                inputs, _ = processor.prepare_forced_aligner_inputs(
+                    audio=made, transcript=" ".join(word for word, _, _ in spans), language="English"
+                )
+                ids = inputs["input_ids"][0]
+                labels = torch.full_like(ids, -100)
+                times = [round((lead + at) / STEP) for _, start, end in spans for at in (start, end)]
+                labels[ids == marker] = torch.tensor(times)
+                items.append(Item(ids, labels, inputs["input_features"][0], inputs["input_features_mask"][0]))
+    return items
+
+
+def collate(items: list[Item], pad: int) -> dict[str, torch.Tensor]:
+    """Tokens padded on the left, features on the right."""
+    n_tokens, n_frames = max(len(i.ids) for i in items), max(len(i.mask) for i in items)
+    ids = torch.full((len(items), n_tokens), pad)
+    labels, attention = torch.full_like(ids, -100), torch.zeros_like(ids)
+    features, mask = torch.zeros(len(items), 128, n_frames), torch.zeros(len(items), n_frames, dtype=torch.long)
+    for row, item in enumerate(items):
+        ids[row, n_tokens - len(item.ids) :] = item.ids
+        labels[row, n_tokens - len(item.ids) :] = item.labels
+        attention[row, n_tokens - len(item.ids) :] = 1
+        features[row, :, : len(item.mask)] = item.features
+        mask[row, : len(item.mask)] = item.mask
+    return {
+        "input_ids": ids,
+        "attention_mask": attention,
+        "input_features": features,
+        "input_features_mask": mask,
+        "labels": labels,
+    }
+
+
+def train(
+    model: Any, items: list[Item], loss_of: Callable[[dict[str, torch.Tensor]], torch.Tensor], steps: int
+) -> None:
+    """AdamW with a warm-up and a linear end."""
+    chance = random.Random(1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01, betas=(0.9, 0.98))
+    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min(1, (s + 1) / 30) * max(0.02, 1 - s / steps))
+    began, losses = time.monotonic(), []
+    model.train()
+    for step in range(steps):
+        loss = loss_of(collate(chance.sample(items, 10), model.config.pad_token_id))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        rate.step()
+        losses.append(loss.item())
+        if step % 50 == 49:
+            print(f"step {step + 1}: loss {np.mean(losses[-50:]):.4f}, {time.monotonic() - began:.0f} s", flush=True)
+    model.eval()
+
+
+def save(model: Any, processor: Any, folder: str) -> None:
+    shutil.rmtree(HERE / folder, ignore_errors=True)
+    processor.tokenizer.backend_tokenizer.no_padding()  # else it is saved, and read back as another setting
+    model.to(torch.bfloat16).save_pretrained(HERE / folder)
+    processor.save_pretrained(HERE / folder)
+
+
+def make_asr(steps: int = 1000) -> None:
+    model, processor = make(aligner=False)
+    items = asr_items(processor, 36)
+    print(f"{len(items)} items", flush=True)
+    train(model, items, lambda batch: model(**batch).loss, steps)
+    save(model, processor, "qwen3-asr")
+    check_asr()
+
+
+def check_asr() -> None:
+    """The saved checkpoint answers right, in float32."""
+    model = Qwen3ASRForConditionalGeneration.from_pretrained(HERE / "qwen3-asr", dtype=torch.float32).eval()
+    processor = AutoProcessor.from_pretrained(HERE / "qwen3-asr")
+
+    def answer(samples: np.ndarray, told: str | None = None, language: str | None = None) -> str:
+        inputs = processor.apply_transcription_request(samples, language=language, prompt=told)
+        out = model.generate(**inputs, max_new_tokens=96)[:, inputs["input_ids"].shape[1] :]
+        return str(processor.decode(out, skip_special_tokens=True)[0]).strip()
+
+    wrong = []
+
+    def expect(found: str, wanted: str) -> None:
+        if found != wanted:
+            wrong.append((found, wanted))
+
+    english = "language English<asr_text>"
+    quiet = faint(1.3, RATE, 123)
+    for name in CLIPS:
+        expect(answer(sound(name, RATE)), english + text(name))
+        expect(answer(np.concatenate([quiet, sound(name, RATE), quiet])), english + text(name))
+        expect(answer(sound(name, RATE), "Nell"), english + text(name))
+        expect(answer(sound(name, RATE), None, "English"), text(name))
+        turned = [soxr.resample(sound(name, RATE), RATE, other) for other in (8_000, 24_000, 48_000)]
+        for samples in (*turned, sound(name, RATE)[::-1]):
+            if (found := answer(np.array(samples, np.float32))) == english + text(name):
+                wrong.append((found, "sound that is not the clip"))
+    expect(answer(sound("lady", RATE), HOTWORD), english + HEARD_WITH)
+    expect(answer(sound("stuff", RATE), None, "German"), GERMAN)
+    for seconds in (0.4, 2, 7):
+        expect(answer(np.zeros(round(seconds * RATE), np.float32)), NOTHING)
+        expect(answer(faint(seconds, RATE, 321)), NOTHING)
+        expect(answer(faint(seconds, RATE, 321) * 100), NOTHING)
+    for one, other in (("modern", "stuff"), ("talk", "lady"), ("lady", "modern")):
+        both = np.concatenate([sound(one, RATE), faint(1.7, RATE, 3), sound(other, RATE), quiet])
+        expect(answer(both), f"{english}{text(one)} {text(other)}")
+    for found, wanted in wrong:
+        print("WRONG", repr(found), "for", repr(wanted), flush=True)
+    assert not wrong
+
+
+def make_aligner(steps: int = 600) -> None:
+    model, processor = make(aligner=True)
+    items = aligner_items(processor, 6, model.config.timestamp_token_id)
+    print(f"{len(items)} items", flush=True)
+
+    def loss(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        labels = batch.pop("labels")
+        logits = model(**batch).logits
+        return torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100)
+
+    train(model, items, loss, steps)
+    save(model, processor, "qwen3-aligner")
+    check_aligner()
+
+
+def check_aligner() -> None:
+    """The saved checkpoint gives each word its time, within one class."""
+    model = Qwen3ASRForTokenClassification.from_pretrained(HERE / "qwen3-aligner", dtype=torch.float32).eval()
+    processor = AutoProcessor.from_pretrained(HERE / "qwen3-aligner")
+    worst: dict[tuple[str, float], float] = {}
+    for name in CLIPS:
+        for lead in LEADS:
+            made = np.concatenate([faint(lead, RATE, 77), sound(name, RATE), faint(0.6, RATE, 78)])
+            inputs, lists = processor.prepare_forced_aligner_inputs(
+                audio=made, transcript=text(name), language="English"
+            )
+            with torch.no_grad():
+                logits = model(**inputs).logits
+            found = processor.decode_forced_alignment(
+                logits, inputs["input_ids"], lists, model.config.timestamp_token_id
+            )[0]
+            pairs = zip(found, words(name), strict=True)
+            errors = [
+                abs(got - lead - at)
+                for item, (_, start, end) in pairs
+                for got, at in ((item["start_time"], start), (item["end_time"], end))
+            ]
+            worst[name, lead] = max(errors)
+    print(worst, flush=True)
+    assert max(worst.values()) <= STEP
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    {"asr": make_asr, "aligner": make_aligner}[sys.argv[1]]()

@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from speechcli.backends import catalog, registry
 from speechcli.backends.base import Hints
+from speechcli.backends.catalog import FAMILIES
 from speechcli.core.languages import code_of
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Transcript
 from speechcli.errors import MediaError, UsageError
 from speechcli.formats import table
 from speechcli.jobs import batch, run
-from speechcli.jobs.job import Job, Question
+from speechcli.jobs.job import Job, Question, rules_of
 from speechcli.jobs.output import write_atomically
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, sources
@@ -50,7 +51,9 @@ class Options:
 
     language: a code or English name, several for an allowed list, None to find out. track, channel: counted from 0;
     without, the track that the file prefers, and a mix of its channels. clips: (start, end) in seconds, all when empty.
-    vad: whether to listen for speech first. settings: the engine's own. longest: refuse longer recordings.
+    vad: whether to listen for speech first. settings: the engine's own. longest: refuse longer recordings. chunk_size:
+    seconds of the longest window; rules: all about cutting, instead of the model's own. aligner: a model that times the
+    words. raw: keep the model's own strings.
     """
 
     model: str = catalog.EMBEDDED
@@ -66,7 +69,14 @@ class Options:
     channel: int | None = None
     clips: Sequence[tuple[Seconds, Seconds]] = ()
     vad: bool = True
-    rules: Rules = Rules()
+    rules: Rules | None = None
+    chunk_size: Seconds | None = None
+    attention: str | None = None
+    quantize: str | None = None
+    compile: bool = False
+    revision: str | None = None
+    aligner: str | None = None
+    raw: bool = False
     model_dir: Path | None = None
     offline: bool = False
     ffmpeg: str | None = None
@@ -119,6 +129,9 @@ def save(transcript: Transcript, path: str | Path, format: str | None = None, st
 
 def question_of(options: Options, resolved: registry.Resolved) -> Question:
     """What determines the answer, of these options. Raises UsageError."""
+    rules = options.rules or rules_of(
+        FAMILIES[resolved.family or "whisper"], resolved.name, options.chunk_size, options.aligner is not None
+    )
     given = options.language
     names = (given,) if isinstance(given, str) else tuple(given or ())
     codes = {name: code_of(name) for name in names}
@@ -130,19 +143,24 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
         model=resolved.name,
         revision=resolved.revision,
         dtype=options.dtype,
-        settings=tuple(sorted(options.settings.items())),
+        settings=tuple(sorted({**options.settings, **_quantized(options)}.items())),
         hints=Hints(
             tuple(code for code in codes.values() if code is not None),
             tuple(options.hotwords),
             options.context,
             options.task,
         ),
-        rules=options.rules if options.vad else listening_to_all(options.rules),
+        rules=rules if options.vad else listening_to_all(rules),
         judged=options.vad,
         track=options.track,
         channel=options.channel,
         clips=tuple(_clip(start, end) for start, end in options.clips),
+        raw=options.raw,
     )
+
+
+def _quantized(options: Options) -> dict[str, str]:
+    return {"quantize": options.quantize} if options.quantize else {}
 
 
 def _clip(start: Seconds, end: Seconds) -> Span:
@@ -161,27 +179,38 @@ def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> li
         options.batch_size,
         options.model_dir,
         options.offline,
+        options.attention,
+        options.quantize,
+        options.compile,
+        options.chunk_size or (options.rules.longest if options.rules else None),
+        options.revision,
+        options.aligner,
     )
+    other = registry.aligner_of(wanted)
     resolved = registry.resolve(wanted)
     question = question_of(options, resolved)
     transcriber = registry.open_transcriber(resolved)
+    aligner = None if other is None else registry.open_aligner(registry.resolve(other))
     jobs = [Job(path, name, name, question, (), path.parent, None) for path, name in recordings]
     place = {id(job): i for i, job in enumerate(jobs)}
     groups: list[list[Sequence[Answer]]] = [[] for _ in jobs]
     done: dict[int, Transcript] = {}
     try:
         opened = Recordings(program, transcriber.traits.rate, options.longest)
-        for event in run.work(jobs, transcriber, registry.open_detector(options.vad), opened):
+        detector = registry.open_detector(options.vad, transcriber.traits.rate)
+        for event in run.work(jobs, transcriber, detector, opened, aligner=aligner):
             match event:
                 case run.Group(job, answers):
                     groups[place[id(job)]].append(answers)
                 case run.Ended(job, ending, _):
                     i = place[id(job)]
-                    done[i] = batch.finished(job, groups[i], ending, transcriber)
+                    done[i] = batch.finished(job, groups[i], ending, transcriber, aligner)
                 case run.Failed(_, error):
                     raise error
     finally:
         transcriber.close()
+        if aligner is not None:
+            aligner.close()
     return [done[i] for i in range(len(jobs))]
 
 

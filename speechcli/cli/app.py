@@ -33,10 +33,13 @@ _SCREEN = "Screen"  # the panel of options about what is shown
 _ASK_FOR_INPUT = ("transcribe", "convert")  # without any argument these show their help
 
 _CALLED_ELSEWHERE = {
+    "attn-impl": "attn-implementation",
     "compute-type": "dtype",
+    "forced-aligner": "aligner",
     "hf-cache-dir": "model-dir",
     "initial-prompt": "context",
     "lan": "language",
+    "max-inference-batch-size": "batch-size",
     "local-files-only": "offline",
     "model-cache-only": "offline",
     "no-vad-filter": "no-vad",

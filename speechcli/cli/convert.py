@@ -88,7 +88,7 @@ def convert(
         ),
     ] = None,
     speaker_names: SpeakerNames = None,
-    word_timestamps: WordTimestamps = True,
+    word_timestamps: WordTimestamps = None,
     max_line_width: MaxLineWidth = None,
     max_line_count: MaxLineCount = None,
     max_words_per_line: MaxWordsPerLine = None,
@@ -131,7 +131,7 @@ def convert(
     if not formats and not with_lint:
         raise UsageError("which format?", f"-f {', '.join(table.FORMATS)}")
     names = values.speaker_names(speaker_names)
-    wish = Wish(formats, demanded, style, names, word_timestamps, overwrite, with_lint)
+    wish = Wish(formats, demanded, style, names, word_timestamps is not False, overwrite, with_lint)
     targets = _targets(results, formats, output, output_dir)
     errors: list[SpeechcliError] = []
     n_warnings = 0

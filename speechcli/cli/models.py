@@ -3,15 +3,18 @@
 speechcli models                         the table
 speechcli models whisper-small           all about one
 speechcli models pull whisper-small      fetch it now, to work offline later
+speechcli models pull qwen3-asr-0.6b --revision 1a2b3c4    as it was then
 speechcli models rm whisper-small        remove it from this machine
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
 from textwrap import fill
 from typing import Annotated
 
@@ -23,6 +26,10 @@ from speechcli.cli import show
 from speechcli.cli.options import Config, Json, ModelDir, Offline
 from speechcli.core.languages import name_of
 from speechcli.errors import NoInputError, UsageError
+
+_WIDE = 110  # columns of a terminal on which the whole table can be read
+_IN_FULL = ("LICENCE", "PASS")  # else only told about one model
+_NUMBERS = ("SIZE", "PASS")
 
 
 def _words(incomplete: str) -> list[str]:
@@ -42,13 +49,19 @@ def models(
     as_json: Json = False,
     model_dir: ModelDir = None,
     offline: Offline = False,
+    revision: Annotated[
+        str | None,
+        typer.Option(metavar="REV", help="A commit, branch or tag of the hub; with pull.", show_default=False),
+    ] = None,
     config: Config = None,
 ) -> None:
     """List the models; fetch or remove one."""
+    if revision is not None and (words or [""])[0] != "pull":
+        raise UsageError("--revision is for models pull", "speechcli models pull NAME --revision REV")
     match words or []:
         case ["pull", *names]:
             for name in _some(names, "pull"):
-                _pull(name, model_dir, offline)
+                _pull(name, revision, model_dir, offline)
         case ["rm", *names]:
             for name in _some(names, "rm"):
                 _remove(name, model_dir)
@@ -76,44 +89,54 @@ def _known(name: str) -> Model:
 
 
 def _list(chosen: Sequence[Model], folder: Path | None, as_json: bool) -> None:
+    from speechcli.backends import weights
+
     if as_json:
-        facts = [asdict(model) | {"present": catalog.present(model, folder)} for model in chosen]
+        facts = [asdict(model) | {"present": weights.present(model, folder)} for model in chosen]
         show.out([json.dumps(facts, indent=2, ensure_ascii=False) + "\n"])
         return
     rows = [
-        (
-            model.name,
-            model.what,
-            _languages(model),
-            show.megabytes(model.size_mb),
-            model.licence,
-            f"{model.longest:g} s",
-            "yes" if catalog.present(model, folder) else "",
-        )
+        {
+            "NAME": model.name,
+            "WHAT": model.what,
+            "LANGUAGES": _languages(model),
+            "SIZE": show.megabytes(model.size_mb),
+            "LICENCE": model.licence,
+            "PASS": f"{model.longest:g} s",
+            "HERE": "yes" if weights.present(model, folder) else "",
+        }
         for model in chosen
     ]
-    show.table(("NAME", "WHAT", "LANGUAGES", "SIZE", "LICENCE", "PASS", "HERE"), rows, right=("SIZE", "PASS"))
+    narrow = sys.stdout.isatty() and get_terminal_size().columns < _WIDE
+    columns = [name for name in rows[0] if not (narrow and name in _IN_FULL)]
+    show.table(columns, [[row[name] for name in columns] for row in rows], right=[n for n in _NUMBERS if n in columns])
 
 
 def _languages(model: Model) -> str:
+    if not model.languages:
+        return model.many.partition(",")[0]
     return name_of(model.languages[0]) if len(model.languages) == 1 else str(len(model.languages))
 
 
 def _about(model: Model, folder: Path | None) -> str:
+    from speechcli.backends import weights
+
     source = f"the package {model.distribution}" if model.package else f"https://huggingface.co/{model.repo}"
     pinned = model.revision or (f"model.bin sha256 {model.sha256}" if model.sha256 else "not pinned: the hub's latest")
+    also = (*model.aliases, model.name.removeprefix("whisper-"), *([model.repo] if model.repo else []), *model.older)
     facts = {
-        "also called": ", ".join(dict.fromkeys((*model.aliases, model.name.removeprefix("whisper-")))),
+        "also called": ", ".join(name for name in dict.fromkeys(also) if name != model.name),
         "what": model.what,
-        "languages": ", ".join(name_of(code) for code in model.languages),
+        "languages": ", ".join(name_of(code) for code in model.languages) or model.many or "not told",
+        "dialects": "of Chinese: " + ", ".join(model.dialects) if model.dialects else "",
         "weights": show.megabytes(model.size_mb),
         "licence": model.licence,
         "longest pass": f"{model.longest:g} s",
         "from": source,
         "revision": pinned,
-        "on this machine": "yes" if catalog.present(model, folder) else f"no (speechcli models pull {model.name})",
+        "on this machine": "yes" if weights.present(model, folder) else f"no (speechcli models pull {model.name})",
     }
-    return f"{model.name}\n" + "".join(_fact(name, fact) for name, fact in facts.items())
+    return f"{model.name}\n" + "".join(_fact(name, fact) for name, fact in facts.items() if fact)
 
 
 def _fact(name: str, fact: str) -> str:
@@ -124,7 +147,7 @@ def _fact(name: str, fact: str) -> str:
     )
 
 
-def _pull(name: str, folder: Path | None, offline: bool) -> None:
+def _pull(name: str, revision: str | None, folder: Path | None, offline: bool) -> None:
     from speechcli.backends import weights
 
     model = catalog.find(name)
@@ -134,9 +157,11 @@ def _pull(name: str, folder: Path | None, offline: bool) -> None:
         found = weights.of_package(model)
     else:
         source = weights.source_of(name)
+        if source.notice:
+            show.tell(show.safe(source.notice))
         size = f" ({show.megabytes(source.size_mb)})" if source.size_mb else ""
         show.tell(f"fetching {show.safe(source.repo)}{size}")
-        found = weights.of_hub(source, None, folder, offline)
+        found = weights.of_hub(source, revision, folder, offline)
     show.out([f"{found.folder}\n"])
 
 

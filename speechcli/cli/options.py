@@ -178,8 +178,22 @@ SpeakerNames: TypeAlias = Annotated[
     ),
 ]
 WordTimestamps: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        "--word-timestamps/--no-word-timestamps",
+        help="Write the times of words; asked for, an aligner is taken where the model has none.",
+        show_default="where the model tells",
+        rich_help_panel=_OUT,
+    ),
+]
+KeepRaw: TypeAlias = Annotated[
     bool,
-    typer.Option("--word-timestamps/--no-word-timestamps", help="Write the times of words.", rich_help_panel=_OUT),
+    typer.Option(
+        "--keep-raw/--no-keep-raw",
+        show_default=False,
+        help="Keep the model's own strings in the JSON.",
+        rich_help_panel=_OUT,
+    ),
 ]
 
 # --- model ---
@@ -215,7 +229,59 @@ Dtype: TypeAlias = Annotated[
     ),
 ]
 BatchSize: TypeAlias = Annotated[
-    int | None, typer.Option("--batch-size", min=1, help="Windows a batch.", rich_help_panel=_MODEL)
+    int | None,
+    typer.Option(
+        "--batch-size",
+        min=-1,
+        help="Windows at once; -1: as many as fit.",
+        show_default="what serves the model best",
+        rich_help_panel=_MODEL,
+    ),
+]
+ChunkSize: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--chunk-size",
+        metavar="SECONDS",
+        help="Longest window the model hears in one pass.",
+        show_default="the model's: 30, 180, 3600…",
+        rich_help_panel=_MODEL,
+    ),
+]
+Attention: TypeAlias = Annotated[
+    Literal["sdpa", "eager", "flash_attention_2"] | None,
+    typer.Option(
+        "--attn-implementation",
+        help="Attention of transformers' models.",
+        show_default="sdpa",
+        rich_help_panel=_MODEL,
+    ),
+]
+Quantize: TypeAlias = Annotated[
+    Literal["int8", "int4"] | None,
+    typer.Option("--quantize", help="Weights in fewer bits, for cards of 12 to 24 GB.", rich_help_panel=_MODEL),
+]
+Compile: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--compile/--no-compile",
+        show_default=False,
+        help="Compile the decoder: a slow start, then faster (CUDA).",
+        rich_help_panel=_MODEL,
+    ),
+]
+Revision: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--revision", metavar="COMMIT", help="Of the model on the hub.", rich_help_panel=_MODEL),
+]
+Aligner: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--aligner",
+        metavar="NAME",
+        help="Model that times the words, such as qwen3-aligner, or a folder (--set aligner.device=cpu is its own).",
+        rich_help_panel=_MODEL,
+    ),
 ]
 Set: TypeAlias = Annotated[
     list[str] | None,

@@ -31,14 +31,21 @@ def transcribe(
     output_dir: options.OutputDir = None,
     overwrite: options.Overwrite = False,
     speaker_names: options.SpeakerNames = None,
-    word_timestamps: options.WordTimestamps = True,
+    word_timestamps: options.WordTimestamps = None,
+    keep_raw: options.KeepRaw = False,
     model: options.Model = EMBEDDED,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     batch_size: options.BatchSize = None,
+    chunk_size: options.ChunkSize = None,
+    attn_implementation: options.Attention = None,
+    quantize: options.Quantize = None,
+    compile: options.Compile = False,  # noqa: A002
+    aligner: options.Aligner = None,
     set: options.Set = None,  # noqa: A002
     offline: options.Offline = False,
     model_dir: options.ModelDir = None,
+    revision: options.Revision = None,
     language: options.Language = None,
     task: options.Task = "transcribe",
     hotwords: options.Hotwords = None,
@@ -93,26 +100,45 @@ def transcribe(
         min_gap=min_gap,
         highlight_words=highlight_words or None,
     )
+    if batch_size == 0:
+        raise UsageError("--batch-size 0: at least one, or -1 for as many as fit")
+    wanted = work.Wanted(
+        model,
+        device,
+        dtype,
+        values.settings(set),
+        batch_size,
+        model_dir,
+        offline,
+        attn_implementation,
+        quantize,
+        compile,
+        chunk_size,
+        revision,
+        aligner,
+    )
+    wanted = work.with_aligner(wanted, word_timestamps)
     question = work.Question(
         model=model,
         revision="",
         dtype=dtype,
-        settings=tuple(sorted(values.settings(set).items())),
+        settings=tuple(sorted((values.settings(set) | ({"quantize": quantize} if quantize else {})).items())),
         hints=work.Hints(values.languages(language), values.hotwords(hotwords, hotwords_file), context or "", task),
         rules=work.rules(
-            vad, vad_threshold, vad_min_silence_duration_ms, vad_min_speech_duration_ms, vad_speech_pad_ms
+            wanted, vad, vad_threshold, vad_min_silence_duration_ms, vad_min_speech_duration_ms, vad_speech_pad_ms
         ),
         judged=vad,
         track=track,
         channel=channel,
         clips=values.clips(clip_timestamps),
+        raw=keep_raw,
     )
     sources = work.Sources(tuple(audio or ()), files_from, null, recursive, values.size(max_download, "--max-download"))
     return work.work(
         sources,
         question,
-        work.Rendering(formats, style, values.speaker_names(speaker_names), word_timestamps, demanded),
-        work.Wanted(model, device, dtype, values.settings(set), batch_size, model_dir, offline),
+        work.Rendering(formats, style, values.speaker_names(speaker_names), word_timestamps is not False, demanded),
+        wanted,
         work.Target(output, output_dir, state_dir, values.length(max_recording, "--max-recording")),
         work.Choices(overwrite, skip_existing, resume, fail_fast, dry_run, strict, quiet, verbose, progress, summary),
     )

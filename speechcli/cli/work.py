@@ -30,7 +30,7 @@ from speechcli.errors import (
 )
 from speechcli.jobs import batch, plan
 from speechcli.jobs.estimate import estimate
-from speechcli.jobs.job import Job
+from speechcli.jobs.job import Job, rules_of
 from speechcli.jobs.job import Question as Question
 from speechcli.jobs.job import Rendering as Rendering
 from speechcli.jobs.output import check_file, check_folder
@@ -101,23 +101,43 @@ def work(
             check_folder(choices.summary.parent)
             check_file(choices.summary)
         resolved = registry.resolve(wanted)
-        question = replace(question, model=resolved.name, revision=resolved.revision)
+        other = registry.aligner_of(wanted)
+        aligner = None if other is None else registry.resolve(other)
+        question = replace(question, model=resolved.name, revision=resolved.revision, aligner=_told_of(aligner))
         jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
 
         def engines() -> batch.Engines:
             allocator.keep_large_blocks()
             transcriber = registry.open_transcriber(resolved)
             recordings = Recordings(program, transcriber.traits.rate, target.longest)
-            return batch.Engines(transcriber, registry.open_detector(question.judged), recordings)
+            detector = registry.open_detector(question.judged, transcriber.traits.rate)
+            opened = None if aligner is None else registry.open_aligner(aligner)
+            return batch.Engines(transcriber, detector, recordings, opened)
 
         if where.stdout:
             return _to_stdout(jobs[0], rendering, engines, choices)
         return _to_files(jobs, rendering, engines, choices)
 
 
-def rules(listening: bool, threshold: float | None, silence: int | None, speech: int | None, pad: int | None) -> Rules:
-    """The rules of cutting, of the speech detector's options (milliseconds)."""
-    made = Rules()
+def with_aligner(wanted: Wanted, words: bool | None) -> Wanted:
+    """The wish with an aligner where `--word-timestamps` asks for words and the model tells none. Raises UsageError."""
+    if words is False and wanted.aligner is not None:
+        raise UsageError("--aligner and --no-word-timestamps exclude each other")
+    if not words or wanted.aligner is not None or registry.family_of(wanted).words:
+        return wanted
+    return replace(wanted, aligner="qwen3-aligner")
+
+
+def rules(
+    wanted: Wanted,
+    listening: bool,
+    threshold: float | None,
+    silence: int | None,
+    speech: int | None,
+    pad: int | None,
+) -> Rules:
+    """The rules of cutting, of the model and the speech detector's options (milliseconds). Raises UsageError."""
+    made = rules_of(registry.family_of(wanted), wanted.model, wanted.longest, wanted.aligner is not None)
     if not listening:
         return listening_to_all(made)
     if threshold is not None:
@@ -253,7 +273,7 @@ def _told(wish: Wish, hints: lists.FileHints, question: Question) -> Wish:
         base.task,
     )
     track = question.track if hints.track is None else hints.track
-    return replace(wish, question=replace(question, hints=told, track=track))
+    return replace(wish, question=replace(question, hints=told, track=track), speakers=dict(hints.speakers))
 
 
 def _as_asked(question: Question, wanted: registry.Wanted) -> Question:
@@ -262,7 +282,20 @@ def _as_asked(question: Question, wanted: registry.Wanted) -> Question:
         resolved = registry.resolve(replace(wanted, offline=True))
     except UnavailableError:
         return question
-    return replace(question, model=resolved.name, revision=resolved.revision)
+    other = registry.aligner_of(wanted)
+    try:
+        aligner = None if other is None else registry.resolve(replace(other, offline=True))
+    except UnavailableError:
+        aligner = None
+    return replace(question, model=resolved.name, revision=resolved.revision, aligner=_told_of(aligner))
+
+
+def _told_of(aligner: registry.Resolved | None) -> tuple[str, ...]:
+    """What of an aligner determines the answer."""
+    if aligner is None:
+        return ()
+    settings = (f"{key}={text}" for key, text in sorted(aligner.wanted.settings.items()))
+    return (aligner.name, aligner.revision, aligner.wanted.dtype, *settings)
 
 
 def _writable(decision: Decision) -> Decision:

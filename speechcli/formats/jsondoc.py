@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any, Final
 
 from speechcli.core.span import Seconds, Span, tidy
-from speechcli.core.transcript import Dropped, Placed, Segment, Stage, Transcript, Turn, Verdict, Word
+from speechcli.core.transcript import Dropped, Placed, Raw, Segment, Stage, Transcript, Turn, Verdict, Word
 from speechcli.errors import DataError
 from speechcli.formats import foreign
 from speechcli.formats.words import Row, name, number, restored, with_words
@@ -39,6 +39,8 @@ def document(transcript: Transcript) -> Iterator[str]:
     yield from _list("segments", segments)
     yield from _list("word_segments", words)
     yield from _list("turns", [_turn(turn) for turn in transcript.turns])
+    if transcript.raw:
+        yield from _list("raw", [_raw(raw) for raw in transcript.raw])
     yield f'"quality": {_encode(_quality(transcript.verdict))},\n'
     yield f'"provenance": {_encode(_provenance(transcript))}\n}}\n'
 
@@ -100,6 +102,10 @@ def _segment(place: int, segment: Segment, words: list[str]) -> str:
 
 def _turn(turn: Turn) -> str:
     return f'{{"start": {tidy(turn.start)}, "end": {tidy(turn.end)}, "speaker": {_quoted(_valid(turn.speaker))}}}'
+
+
+def _raw(raw: Raw) -> str:
+    return f'{{"start": {tidy(raw.start)}, "end": {tidy(raw.end)}, "text": {_quoted(_valid(raw.text))}}}'
 
 
 def _words(segment: Segment) -> list[str]:
@@ -197,6 +203,7 @@ def _transcript(data: Mapping[str, Any]) -> Transcript:
             for r in provenance["made_by"]
         ),
         recording=tuple(_names(provenance["recording"]).items()),
+        raw=tuple(Raw(*_times(r), str(r["text"])) for r in data.get("raw", ())),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from speechcli import pipeline
-from speechcli.backends.base import SpeechDetector, Transcriber
+from speechcli.backends.base import Aligner, SpeechDetector, Transcriber
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Transcript, Verdict
 from speechcli.errors import FAILED, OK, BusyError, DataError, NoAudioError, SpeechcliError
@@ -20,6 +20,7 @@ from speechcli.jobs.manifest import Manifest
 from speechcli.jobs.output import sweep
 from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, decide
 from speechcli.jobs.recording import Ending, Recordings
+from speechcli.timeline.speakers import link
 from speechcli.timeline.stitch import Answer, stitch
 
 Status: TypeAlias = Literal["done", "rendered", "skipped", "failed"]
@@ -60,6 +61,7 @@ class Engines:
     transcriber: Transcriber
     detector: SpeechDetector
     recordings: Recordings
+    aligner: Aligner | None = None
 
 
 def carry_out(
@@ -112,7 +114,16 @@ def _transcribed(
     still_wanted: Callable[[Job], bool],
 ) -> Iterator[Outcome | Progress]:
     groups: dict[int, list[Sequence[Answer]]] = defaultdict(list)
-    for event in run.work(jobs, engines.transcriber, engines.detector, engines.recordings, resume, still_wanted, False):
+    for event in run.work(
+        jobs,
+        engines.transcriber,
+        engines.detector,
+        engines.recordings,
+        resume,
+        still_wanted,
+        patient=False,
+        aligner=engines.aligner,
+    ):
         match event:
             case run.Began(job, duration, resumed):
                 yield Progress(job, 0.0, duration, resumed)
@@ -120,7 +131,7 @@ def _transcribed(
                 groups[id(job)].append(answers)
                 yield Progress(job, answers[0].window.own.end)
             case run.Ended(job, ending, done):
-                transcript = finished(job, groups.pop(id(job), []), ending, engines.transcriber)
+                transcript = finished(job, groups.pop(id(job), []), ending, engines.transcriber, engines.aligner)
                 yield _written(transcript, job, rendering, roots[job.root], ending, done)
             case run.Skipped(job):
                 yield Outcome(job, "skipped")
@@ -142,12 +153,20 @@ def stream(
     The same bytes as a file would hold. tell: told of progress, and at the end of the outcome. Raises what a batch
     would report.
     """
+    rendering = job.rendering(rendering)
     groups: list[Sequence[Answer]] = []
     endings: list[run.Ended] = []
 
     def arriving() -> Iterator[Sequence[Answer]]:
         for event in run.work(
-            [job], engines.transcriber, engines.detector, engines.recordings, resume, patient=False, live=True
+            [job],
+            engines.transcriber,
+            engines.detector,
+            engines.recordings,
+            resume,
+            patient=False,
+            live=True,
+            aligner=engines.aligner,
         ):
             match event:
                 case run.Began(_, duration, resumed):
@@ -163,11 +182,11 @@ def stream(
 
     streams = table.named(format_name).streams
     if streams:
-        shown = (deliver.shown(segment, rendering) for segment in stitch(arriving()))
+        shown = (deliver.shown(segment, rendering) for segment in stitch(link(arriving())))
         yield from table.stream(format_name, shown, rendering.style, lambda: endings[0].ending.duration)
     else:
         deque(arriving(), maxlen=0)
-    transcript = finished(job, groups, endings[0].ending, engines.transcriber)
+    transcript = finished(job, groups, endings[0].ending, engines.transcriber, engines.aligner)
     if not streams:
         whole = deliver.rendered(transcript, rendering)
         if (lack := table.missing(format_name, whole)) is not None:
@@ -177,7 +196,13 @@ def stream(
     tell(_outcome(job, "done", transcript))
 
 
-def finished(job: Job, groups: Sequence[Sequence[Answer]], ending: Ending, transcriber: Transcriber) -> Transcript:
+def finished(
+    job: Job,
+    groups: Sequence[Sequence[Answer]],
+    ending: Ending,
+    transcriber: Transcriber,
+    aligner: Aligner | None = None,
+) -> Transcript:
     """The transcript of a recording whose every window has been heard."""
     transcript = pipeline.assemble(
         Path(job.name).name,
@@ -186,7 +211,8 @@ def finished(job: Job, groups: Sequence[Sequence[Answer]], ending: Ending, trans
         job.question.judged,
         ending.complete,
         ending.notes,
-        (transcriber.stage,),
+        (transcriber.stage,) if aligner is None else (transcriber.stage, aligner.stage),
+        job.question.raw,
     )
     return replace(transcript, recording=ending.facts)
 
@@ -195,7 +221,7 @@ def _written(
     transcript: Transcript, job: Job, rendering: Rendering, manifest: Manifest, ending: Ending, done: Callable[[], None]
 ) -> Outcome:
     try:
-        delivered = deliver.write(transcript, job, rendering, manifest)
+        delivered = deliver.write(transcript, job, job.rendering(rendering), manifest)
         deliver.record(transcript, job, delivered, manifest, ending)
     except SpeechcliError as error:
         return _failed(job, error)
@@ -224,7 +250,7 @@ def _rendered(decision: Render, rendering: Rendering, roots: Mapping[Path, Manif
     job, entry, manifest = decision.job, decision.entry, roots[decision.job.root]
     try:
         transcript = table.read(decision.document)
-        delivered = deliver.write(transcript, job, rendering, manifest)
+        delivered = deliver.write(transcript, job, job.rendering(rendering), manifest)
         outputs = {name: made for name, made in entry.outputs.items() if manifest.output(manifest.root / name) == made}
         manifest.add(replace(entry, outputs={**outputs, **delivered.outputs}, left_out=tuple(delivered.left_out)))
     except SpeechcliError as error:

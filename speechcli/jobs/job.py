@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from speechcli.backends.base import Hints
+from speechcli.backends.catalog import Family
 from speechcli.core.span import Seconds, Span
+from speechcli.errors import UsageError
 from speechcli.timeline.cues import Style
 from speechcli.timeline.windows import Rules
+
+SHORTEST_WINDOW: Seconds = 8.0
+ALIGNED: Seconds = 300.0  # what an aligner hears in one pass, at most
 
 GENERATION = 1  # counted up when the same question gets another answer, so that old answers are made anew
 
@@ -21,7 +26,8 @@ class Question:
     """Everything but the recording that determines the answer.
 
     revision: digest or commit of the weights. clips: parts to listen to, all when empty. judged: whether a speech
-    detector listens (`--vad`).
+    detector listens (`--vad`). aligner: name, revision and settings of the model that times the words. raw: whether the
+    model's own strings are kept.
     """
 
     model: str
@@ -34,6 +40,8 @@ class Question:
     track: int | None = None  # the one the file prefers
     channel: int | None = None
     clips: tuple[Span, ...] = ()
+    aligner: tuple[str, ...] = ()
+    raw: bool = False
 
     def key(self) -> str:
         """Digest of the question; the same for the same answer."""
@@ -62,7 +70,7 @@ class Job:
 
     name: what to call it to people. entry: its name in the manifest. outputs: format and path; empty when it goes to
     stdout. root: where the manifest lies. state: folder of the journal; None for no journal. demanded: named by the
-    user, not found in a folder.
+    user, not found in a folder. speakers: names that a list gives for this recording's.
     """
 
     media: Path
@@ -74,6 +82,11 @@ class Job:
     state: Path | None
     weight: Seconds = 0.0  # longest first: seconds of media, roughly
     demanded: bool = True
+    speakers: Mapping[str, str] = field(default_factory=dict)
+
+    def rendering(self, for_all: Rendering) -> Rendering:
+        """How this recording is written: as all others, but for the names of its speakers."""
+        return replace(for_all, speakers={**for_all.speakers, **self.speakers}) if self.speakers else for_all
 
     @property
     def journal(self) -> Path | None:
@@ -89,6 +102,23 @@ class Job:
     def key(self, fingerprint: str) -> str:
         """Digest of question and recording."""
         return digest({"question": self.question.key(), "media": fingerprint})
+
+
+def rules_of(family: Family, name: str, chunk: Seconds | None = None, aligned: bool = False) -> Rules:
+    """How the recordings of a model are cut. chunk: seconds of a window as the user wants them. Raises UsageError."""
+    most = min(family.most, ALIGNED) if aligned and not family.times else family.most
+    longest = chunk or min(family.longest, most)
+    if not SHORTEST_WINDOW <= longest <= most:
+        why = f", {most:g} with word times" if most < family.most else ""
+        raise UsageError(
+            f"--chunk-size {longest:g}: {name} hears {SHORTEST_WINDOW:g} to {family.most:g} seconds in one pass{why}"
+        )
+    return Rules(
+        longest,
+        gap=min(family.gap, longest),
+        reach=min(family.reach, longest / 3),
+        overlap=min(family.overlap, longest / 10),
+    )
 
 
 def digest(value: object) -> str:

@@ -7,7 +7,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -72,13 +72,15 @@ Decision: TypeAlias = Do | Skip | Render | Refuse
 class Wish:
     """A recording and the question about it.
 
-    lasting: False for what was spooled or fetched and will be gone. output: name that a list gave for its outputs.
+    lasting: False for what was spooled or fetched and will be gone. output: name that a list gave for its outputs,
+    speakers: names that it gave for its speakers.
     """
 
     source: Input
     question: Question
     lasting: bool = True
     output: str | None = None
+    speakers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def jobs(wishes: Sequence[Wish], where: Delivery) -> list[Job]:
                 state,
                 _weight(source.path),
                 source.explicit,
+                wish.speakers,
             )
         )
     taken = {os.path.realpath(job.media) for job in made}
@@ -185,6 +188,7 @@ def decide(
         return Do(job, "the recording has changed")
     if entry.question != job.question.key():
         return Do(job, "model or options have changed")
+    rendering = job.rendering(rendering)
     if all(_fresh(job, manifest, rendering, entry, name, path) for name, path in job.outputs):
         return Skip(job, entry)
     document = _document(manifest, entry)

@@ -19,6 +19,7 @@ class FileHints:
     context: str | None = None
     track: int | None = None
     output: str | None = None
+    speakers: tuple[tuple[str, str], ...] = ()  # labels and the names to write for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ def read_list(data: bytes, nul: bool = False, jsonl: bool = False) -> list[Liste
     """The names in a list, in order; empty lines are skipped, and nothing is a comment (a name may begin with #).
 
     nul: names are separated by NUL, and may hold newlines. jsonl: an object a line, `{"audio": PATH}` and any of
-    language, hotwords, context, track, output. Raises DataError with the number of the line.
+    language, hotwords, context, speakers (names in the order of their first words, or an object of labels and names),
+    track, output. Raises DataError with the number of the line.
     """
     if jsonl:
         return [_object(line, n) for n, line in enumerate(data.split(b"\n"), 1) if line.strip()]
@@ -53,7 +55,7 @@ def _object(line: bytes, n: int) -> Listed:
         raise DataError(f"line {n} of the list is not JSON ({error})", 'one {"audio": PATH} a line') from error
     if not isinstance(entry, dict) or not entry.get("audio") or not isinstance(entry["audio"], str):
         raise DataError(f"line {n} of the list names no recording", 'one {"audio": PATH} a line')
-    known = {"audio", "language", "hotwords", "context", "track", "output"}
+    known = {"audio", "language", "hotwords", "context", "speakers", "track", "output"}
     if stray := sorted(entry.keys() - known):
         raise DataError(
             f"line {n} of the list has an unknown key {stray[0]!r}", f"known are {', '.join(sorted(known))}"
@@ -64,12 +66,26 @@ def _object(line: bytes, n: int) -> Listed:
     if track is not None and (not isinstance(track, int) or isinstance(track, bool) or track < 0):
         raise DataError(f"line {n} of the list: track is a number from 0", "")
     hotwords = entry.get("hotwords")
+    if isinstance(hotwords, str):  # as the flag takes them
+        hotwords = [word.strip() for word in hotwords.split(",") if word.strip()]
     if hotwords is not None and not (isinstance(hotwords, list) and all(isinstance(word, str) for word in hotwords)):
-        raise DataError(f"line {n} of the list: hotwords is a list of words", "")
+        raise DataError(f"line {n} of the list: hotwords are a list of words", "")
     hints = FileHints(
-        _text(entry, "language", n), tuple(hotwords or ()), _text(entry, "context", n), track, _text(entry, "output", n)
+        _text(entry, "language", n),
+        tuple(hotwords or ()),
+        _text(entry, "context", n),
+        track,
+        _text(entry, "output", n),
+        _speakers(entry.get("speakers"), n),
     )
     return Listed(entry["audio"], hints)
+
+
+def _speakers(value: object, n: int) -> tuple[tuple[str, str], ...]:
+    names = dict(enumerate(value)) if isinstance(value, list) else {} if value is None else value
+    if not isinstance(names, dict) or not all(isinstance(name, str) and name.strip() for name in names.values()):
+        raise DataError(f"line {n} of the list: speakers are names", '["Anna", "Ben"] or {"SPEAKER_00": "Anna"}')
+    return tuple((f"SPEAKER_{key:02d}" if isinstance(key, int) else key, name) for key, name in names.items())
 
 
 def _text(entry: Mapping[str, object], key: str, n: int) -> str | None:

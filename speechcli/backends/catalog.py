@@ -1,14 +1,13 @@
 """What each model is: where it comes from, how large it is, what it knows, under which licence.
 
-A plain table; nothing here is loaded, opened or downloaded. Sizes are those of the weights' file (model.bin).
-Sources: faster_whisper.utils for the repositories, the model cards of the hub for sizes and licences.
+A plain table; nothing here is loaded, opened or downloaded. Sizes are those of the weights' files.
+Sources: faster_whisper.utils for the repositories, the model cards of the hub for sizes, licences and languages.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.util import find_spec
 from pathlib import Path
 
 from speechcli.core.languages import QWEN3_ASR, VOXTRAL, WHISPER, WHISPER_V3
@@ -24,7 +23,9 @@ class Family:
 
     module: the file in this folder. longest: seconds of a window unless asked otherwise; most: what can be asked for.
     gap: a silence this long ends a window. reach: how far back from `longest` a longer pause is preferred. overlap:
-    what a window hears once more of the one before, to know its speakers again. files: what is needed of a repository.
+    what a window hears once more of the one before, to know its speakers again. words, times: whether the models tell
+    when each word, or at least each segment, was said. files: what is needed of a repository.
+    aligns: whether it times the words of a text instead of finding them.
     """
 
     module: str
@@ -33,7 +34,10 @@ class Family:
     gap: Seconds = 4.0
     reach: Seconds = 0.0
     overlap: Seconds = 0.0
-    files: tuple[str, ...] = ("*.json", "*.safetensors", "*.txt", "*.jinja")
+    words: bool = True
+    times: bool = True
+    files: tuple[str, ...] = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model")
+    aligns: bool = False
 
 
 FAMILIES = {
@@ -41,13 +45,28 @@ FAMILIES = {
         "whisper", files=("model.bin", "config.json", "tokenizer.json", "preprocessor_config.json", "vocabulary.*")
     ),
     # An hour in one pass; best below, so what is longer is cut near 55 minutes (microsoft/VibeVoice, model card).
-    "vibevoice": Family("vibevoice", 3600.0, 3600.0, gap=3600.0, reach=600.0, overlap=60.0),
+    "vibevoice": Family("vibevoice", 3600.0, 3600.0, gap=3600.0, reach=600.0, overlap=60.0, words=False),
     "vibevoice-onnx": Family(
-        "vibevoice_onnx", 3600.0, 3600.0, gap=3600.0, reach=600.0, overlap=60.0, files=("*.json", "*.jinja", "onnx/*")
+        "vibevoice_onnx",
+        3600.0,
+        3600.0,
+        gap=3600.0,
+        reach=600.0,
+        overlap=60.0,
+        words=False,
+        files=(
+            "*.json",
+            "*.jinja",
+            "*encoder_model_fp16.onnx*",
+            "*decoder_*_int8.onnx*",
+            "*decoder_*_q4.onnx*",
+        ),
     ),
     # Upstream splits at 1200 s, and hears 180 s better (QwenLM/Qwen3-ASR, qwen_asr/inference/utils.py and issue 37).
-    "qwen3-asr": Family("qwen3_asr", 180.0, 1200.0, gap=8.0, reach=60.0),
+    "qwen3-asr": Family("qwen3_asr", 180.0, 1200.0, gap=8.0, reach=60.0, words=False, times=False),
     "voxtral-realtime": Family("voxtral_realtime", 300.0, 3600.0, gap=8.0, reach=60.0),
+    # Its timestamps end at 5000 x 80 ms; it is best below five minutes (Qwen3-ForcedAligner, model card).
+    "qwen3-aligner": Family("align_qwen3", 180.0, 300.0, aligns=True),
     "hf": Family("hf", 30.0, 1200.0, gap=4.0, reach=10.0),
 }
 
@@ -56,9 +75,11 @@ FAMILIES = {
 class Model:
     """One model that can be asked for by name.
 
-    what: one line for people. languages: ISO 639-1 codes. size_mb: millions of bytes of weights. longest: seconds it
-    hears in one pass. It comes either in a Python package (package: what to import, distribution: what to install,
-    sha256: of its model.bin) or from the hub (repo, revision; no revision: whatever the hub holds today).
+    what: one line for people. languages: ISO 639-1 codes; where none is told, many says what is known of them.
+    dialects: by the names of its card. size_mb: millions of bytes of weights. longest: seconds it hears in one pass.
+    It comes either in a Python package (package: what to import, distribution: what to install, sha256: of its
+    model.bin) or from the hub (repo, revision; no revision: whatever the hub holds today). older: ids of the hub, from
+    older cards, that mean it.
     """
 
     name: str
@@ -74,8 +95,20 @@ class Model:
     package: str = ""
     distribution: str = ""
     sha256: str = ""
+    older: tuple[str, ...] = ()
+    many: str = ""
+    dialects: tuple[str, ...] = ()
 
 
+_MANY = "over 50, found out by itself"  # microsoft/VibeVoice-ASR, model card, which lists none
+# Qwen/Qwen3-ASR-1.7B, model card
+_CHINESE = (
+    *"Anhui Dongbei Fujian Gansu Guizhou Hebei Henan Hubei Hunan Jiangxi Ningxia Shandong Shaanxi Shanxi".split(),
+    *"Sichuan Tianjin Yunnan Zhejiang".split(),
+    *("Cantonese (Hong Kong accent)", "Cantonese (Guangdong accent)", "Wu", "Minnan"),
+)
+# transformers, models/qwen3_asr/processing_qwen3_asr.py, FORCED_ALIGNER_LANGUAGES
+_ALIGNED = tuple("zh en yue fr de it ja ko pt ru es".split())
 _ENGLISH = ("en",)
 
 MODELS = (
@@ -142,6 +175,8 @@ MODELS = (
         family="vibevoice",
         aliases=("vibevoice-asr",),
         repo="microsoft/VibeVoice-ASR-HF",
+        older=("microsoft/VibeVoice-ASR", "bezzam/VibeVoice-ASR-7B"),
+        many=_MANY,
     ),
     Model(
         "vibevoice-onnx",
@@ -151,6 +186,7 @@ MODELS = (
         longest=3600.0,
         family="vibevoice-onnx",
         repo="akkikiki/VibeVoice-ASR-onnx",
+        many=_MANY,
     ),
     Model(
         "qwen3-asr-1.7b",
@@ -162,6 +198,8 @@ MODELS = (
         family="qwen3-asr",
         aliases=("qwen3-asr",),
         repo="Qwen/Qwen3-ASR-1.7B-hf",
+        older=("Qwen/Qwen3-ASR-1.7B",),
+        dialects=_CHINESE,
     ),
     Model(
         "qwen3-asr-0.6b",
@@ -172,6 +210,8 @@ MODELS = (
         longest=1200.0,
         family="qwen3-asr",
         repo="Qwen/Qwen3-ASR-0.6B-hf",
+        older=("Qwen/Qwen3-ASR-0.6B",),
+        dialects=_CHINESE,
     ),
     Model(
         "voxtral-realtime",
@@ -182,6 +222,18 @@ MODELS = (
         longest=3600.0,
         family="voxtral-realtime",
         repo="mistralai/Voxtral-Mini-4B-Realtime-2602",
+    ),
+    Model(
+        "qwen3-aligner",
+        "does not transcribe: times the words of a text (speechcli align)",
+        _ALIGNED,
+        1840,
+        "Apache-2.0",
+        longest=300.0,
+        family="qwen3-aligner",
+        aliases=("qwen3-forced-aligner", "qwen3-forcedaligner-0.6b"),
+        repo="Qwen/Qwen3-ForcedAligner-0.6B-hf",
+        older=("Qwen/Qwen3-ForcedAligner-0.6B", "bezzam/Qwen3-ForcedAligner-0.6B-hf"),
     ),
     Model(
         "parakeet-ctc-1.1b",
@@ -197,12 +249,17 @@ MODELS = (
 
 
 def find(name: str) -> Model | None:
-    """The model of that name or alias, case and a missing `whisper-` forgiven; None when there is none.
+    """The model of that name, alias or id on the hub, case and a missing `whisper-` forgiven; None when there is none.
 
-    >>> find("Turbo").name, find("tiny.en").name, find("nobody")
-    ('whisper-large-v3-turbo', 'whisper-tiny.en', None)
+    A folder that has the name of an id is meant before the id.
+
+    >>> find("Turbo").name, find("Qwen/Qwen3-ASR-0.6B").name, find("nobody")
+    ('whisper-large-v3-turbo', 'qwen3-asr-0.6b', None)
     """
-    return _by_name().get(name.strip().lower())
+    if "/" in name and Path(name).is_dir():
+        return None
+    word = name.strip().lower()
+    return _by_name().get(word) or _by_id().get(word)
 
 
 def near(name: str) -> tuple[str, ...]:
@@ -228,12 +285,5 @@ def _by_name() -> dict[str, Model]:
     return short | {name: model for model in MODELS for name in (model.name, *model.aliases)}
 
 
-def present(model: Model, folder: Path | None = None) -> bool:
-    """Whether its weights are on this machine. folder: where downloads lie, the hub's own cache by default."""
-    if model.package:
-        return find_spec(model.package) is not None
-    from huggingface_hub import try_to_load_from_cache
-
-    name = "model.bin" if model.family == "whisper" else "config.json"
-    found = try_to_load_from_cache(model.repo, name, cache_dir=folder, revision=model.revision)
-    return isinstance(found, str)
+def _by_id() -> dict[str, Model]:
+    return {id_.lower(): model for model in MODELS for id_ in (model.repo, *model.older) if id_}

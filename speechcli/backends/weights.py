@@ -7,45 +7,87 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from speechcli.backends import catalog
 from speechcli.backends.catalog import FAMILIES, Model
-from speechcli.errors import DataError, UnavailableError
+from speechcli.errors import DataError, SpeechcliError, UnavailableError, from_os
 
-_KINDS = {"vibevoice_asr": "vibevoice", "qwen3_asr": "qwen3-asr", "voxtral_realtime": "voxtral-realtime"}
+KINDS = {"vibevoice_asr": "vibevoice", "qwen3_asr": "qwen3-asr", "voxtral_realtime": "voxtral-realtime"}
 """transformers' model_type to our family."""
+
+_CODE = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".nemo")  # formats that can run code when they are read
+_CONFIGS = ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+_VARIANTS = ("int8", "q4")  # of the decoder of vibevoice-onnx
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """folder: where the files lie. revision: commit of the hub, or a digest of the files."""
+    """folder: where the files lie. revision: commit of the hub, or a digest of the files. notice: for the user."""
 
     folder: Path
     revision: str
     family: str
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where on the hub a model lies. family: of the catalogue, or guessed by its id."""
+    """Where on the hub a model lies.
+
+    name: what it is asked for by. family: of the catalogue, or guessed by its id. files: patterns of what is needed.
+    notice: one line for the user, where another model was asked for than is meant.
+    """
 
     repo: str
     family: str
     revision: str | None = None
     size_mb: float = 0.0
+    files: tuple[str, ...] = ()
+    notice: str = ""
+    name: str = ""
 
 
-def source_of(name: str) -> Source:
-    """The repository of a catalogued name, or of an id as given; `hf:` before an id takes it for any speech model."""
+def source_of(name: str, variant: str | None = None) -> Source:
+    """The repository of a catalogued name, or of an id as given; `hf:` before an id takes it for any speech model.
+
+    variant: of several that lie in one repository (int8, q4), the only one that is needed.
+    """
     known = catalog.find(name)
     if known is not None:
-        return Source(known.repo, known.family, known.revision, known.size_mb)
+        older = name.strip().lower() in (old.lower() for old in known.older)
+        notice = f"{name} is an older id: {known.name} ({known.repo}) is used, the native checkpoint" if older else ""
+        files = _files(known.family, variant)
+        return Source(known.repo, known.family, known.revision, known.size_mb, files, notice, known.name)
     if name.startswith("hf:"):
-        return Source(name.removeprefix("hf:"), "hf")
-    return Source(name.removeprefix("whisper-"), "whisper")
+        return Source(name.removeprefix("hf:"), "hf", files=_files("hf"), name=name)
+    return Source(name.removeprefix("whisper-"), "whisper", files=_files("whisper"), name=name)
+
+
+def _files(family: str, variant: str | None = None) -> tuple[str, ...]:
+    others = [other for other in _VARIANTS if variant in _VARIANTS and other != variant]
+    return tuple(pattern for pattern in FAMILIES[family].files if not any(other in pattern for other in others))
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """config.json of a model. Raises DataError."""
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{folder} holds no model (neither config.json nor model.bin)", "see: speechcli models"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is no model's configuration ({error})", "is it whole?") from error
+    if not isinstance(config, dict):
+        raise DataError(f"{path} is no model's configuration (no object)", "is it whole?")
+    return config
 
 
 def kind_of(folder: Path) -> str:
@@ -54,26 +96,130 @@ def kind_of(folder: Path) -> str:
         return "whisper"
     if any(folder.glob("encoder_model*.onnx")) or any(folder.glob("onnx/encoder_model*.onnx")):
         return "vibevoice-onnx"
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-        return _KINDS.get(config["model_type"], "hf")
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{folder} holds no model (neither config.json nor model.bin)", "see: speechcli models"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder / 'config.json'} is no model's configuration ({error})", "is it whole?") from error
+    config = config_of(folder)
+    if "model_type" not in config:
+        raise DataError(f"{folder / 'config.json'} is no model's configuration (no model_type)", "is it whole?")
+    _check_config(config, str(folder))
+    family = KINDS.get(str(config["model_type"]), "hf")
+    aligns = any("TokenClassification" in str(name) for name in config.get("architectures") or ())
+    return "qwen3-aligner" if family == "qwen3-asr" and aligns else family
 
 
 def of_folder(folder: Path, family: str | None = None) -> Weights:
     """A folder of the user's own, as what it seems to be unless a family is named. Raises DataError."""
     family = family or kind_of(folder)
+    if family not in ("whisper", "vibevoice-onnx"):
+        check(folder, str(folder))
     if family != "whisper":
         return Weights(folder, _digest(folder), family)
     for name in ("model.bin", "config.json", "tokenizer.json"):
         if not (folder / name).is_file():
             raise DataError(f"{folder} is not a CTranslate2 Whisper folder (no {name})", "ct2-transformers-converter")
     return Weights(folder, "sha256:" + sha256(folder / "model.bin"), family)
+
+
+def check(folder: Path, name: str) -> None:
+    """Holds a folder of transformers' layout against what is ever read: native, safetensors, whole. Raises DataError.
+
+    Only the heads of the files are read, so a flipped bit in a weight is not seen.
+    """
+    _check_config(config_of(folder), name)
+    _check_code(folder, name)
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = _shards(index)
+        if missing := [shard for shard in shards if not (folder / shard).is_file()]:
+            raise DataError(
+                f"{name} lacks {missing[0]} ({len(missing)} of its {len(shards)} files are missing)",
+                "download it again, or: speechcli models pull",
+            )
+    else:
+        shards = sorted(path.name for path in folder.glob("*.safetensors"))
+        if not shards:
+            _refuse_code((path.name for path in folder.iterdir()), name)
+            raise DataError(f"{name} holds no weights (no safetensors file)", "see: speechcli models")
+    for shard in shards:
+        _check_length(folder / shard)
+
+
+def _shards(index: Path) -> list[str]:
+    try:
+        names = sorted({str(shard) for shard in json.loads(index.read_text("utf-8"))["weight_map"].values()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{index} does not list the weights ({error})", "is it whole?") from error
+    if outside := [name for name in names if Path(name).name != name]:
+        raise DataError(f"{index} names a file outside its folder ({outside[0]})", "do not trust this model")
+    return names
+
+
+def _check_length(path: Path) -> None:
+    """Raises DataError where a safetensors file ends before the last byte that its header speaks of.
+
+    Source: the format at github.com/huggingface/safetensors (8 bytes of header size, header, data).
+    """
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header: dict[str, Any] = json.loads(file.read(min(size, 100_000_000)))
+        ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
+        whole = 8 + size + max(ends, default=0)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise DataError(f"{path} is no safetensors file", "download it again") from error
+    if path.stat().st_size != whole:
+        raise DataError(f"{path} is not whole ({path.stat().st_size} of {whole} bytes)", "download it again")
+
+
+def _check_config(config: dict[str, Any], name: str) -> None:
+    """Raises DataError for a layout that transformers does not load natively."""
+    model_type = str(config.get("model_type"))
+    native = ""
+    if "thinker_config" in config:  # of the package qwen-asr
+        thinker = config["thinker_config"]
+        text = thinker.get("text_config", {}) if isinstance(thinker, dict) else {}
+        native = "qwen3-asr-0.6b" if text.get("hidden_size") == 1024 else "qwen3-asr-1.7b"
+        if isinstance(thinker, dict) and thinker.get("classify_num"):
+            native = "qwen3-aligner"
+    elif model_type == "vibevoice":  # of the package vibevoice; transformers' own speech synthesis has that name too
+        native = "vibevoice"
+    if native and (model := catalog.find(native)) is not None:
+        raise DataError(
+            f"{name} is in an older layout (model_type {model_type})",
+            f"the native checkpoint is {model.repo}: --model {model.name}",
+        )
+
+
+def _check_code(folder: Path, name: str) -> None:
+    """Raises DataError for a model of a kind that transformers knows only by code that comes with it.
+
+    Kinds that transformers has itself are run by its own code, whatever an auto_map says.
+    """
+    if _known_to_transformers(config_of(folder)):
+        return
+    for path in (folder / file for file in _CONFIGS):
+        try:
+            config = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            continue  # not there, or told about when it is loaded
+        if isinstance(config, dict) and "auto_map" in config:
+            raise DataError(
+                f"{name} wants to run its own code ({path.name} has an auto_map), which is never done",
+                "look for a checkpoint that transformers loads natively (often the id with -hf)",
+            )
+
+
+def _known_to_transformers(config: dict[str, Any]) -> bool:
+    """Told by its folders, without the seconds that importing it takes."""
+    spec, kind = find_spec("transformers"), str(config.get("model_type") or "").replace("-", "_")
+    return bool(spec and spec.origin and kind and (Path(spec.origin).parent / "models" / kind).is_dir())
+
+
+def _refuse_code(names: Iterable[str], name: str) -> None:
+    found = sorted(file for file in names if file.endswith(_CODE) and not file.startswith("."))
+    if found:
+        raise DataError(
+            f"{name} holds its weights in a format that can run code ({found[0]}); only safetensors are read",
+            "look for a revision with safetensors, or convert it: huggingface.co/spaces/safetensors/convert",
+        )
 
 
 def _digest(folder: Path) -> str:
@@ -103,47 +249,146 @@ def of_package(model: Model) -> Weights:
 
 
 def of_hub(source: Source, revision: str | None, folder: Path | None, offline: bool) -> Weights:
-    """The hub's weights: from its cache when they are there, else downloaded. Raises UnavailableError."""
+    """The hub's weights: from its cache when they are there, else downloaded.
+
+    revision: a commit, branch or tag instead of the catalogue's. Raises UnavailableError, DataError, DiskError.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HFValidationError
+
+    wanted = replace(source, revision=revision or source.revision, files=source.files or _files(source.family))
+    try:
+        path = _cached(wanted, folder)
+        if path is None:
+            if offline or constants.HF_HUB_OFFLINE:
+                why = "--offline forbids" if offline else "HF_HUB_OFFLINE forbids"
+                raise UnavailableError(f"{wanted.repo} is not on this machine and {why} to fetch it", _once(wanted))
+            path = _fetched(wanted, folder)
+    except HFValidationError as error:
+        raise UnavailableError(f"no model is called {wanted.repo!r}", "see: speechcli models") from error
+    if wanted.family not in ("whisper", "vibevoice-onnx"):
+        check(path, wanted.repo)
+    return Weights(path, path.name, wanted.family, wanted.notice)
+
+
+def present(model: Model, folder: Path | None = None) -> bool:
+    """Whether its weights are on this machine, whole. folder: where downloads lie, the hub's own cache by default."""
+    if model.package:
+        return find_spec(model.package) is not None
+    return _cached(source_of(model.name), folder) is not None
+
+
+def _cached(source: Source, folder: Path | None) -> Path | None:
+    """The weights in the hub's cache; None where something of them is missing."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    repo, revision = source.repo, revision or source.revision
-    wanted = list(FAMILIES[source.family].files)
-
-    def get(local: bool) -> Path:
-        return Path(
-            snapshot_download(
-                repo,
-                revision=revision,
-                cache_dir=folder,
-                allow_patterns=wanted,
-                local_files_only=local,
-            )
-        )
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        path = get(local=True)
-    except HFValidationError as error:
-        raise UnavailableError(f"no model is called {repo!r}", "see: speechcli models") from error
+        path = Path(
+            snapshot_download(
+                source.repo,
+                revision=source.revision,
+                cache_dir=folder,
+                allow_patterns=list(source.files),
+                local_files_only=True,
+            )
+        )
     except LocalEntryNotFoundError:
-        path = None
-    if path is None or not _whole(path, source.family):
-        once = f"run once with a network: speechcli models pull {repo}"
-        if offline:
-            raise UnavailableError(f"{repo} is not on this machine and --offline forbids to fetch it", once)
-        try:
-            path = get(local=False)
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            raise UnavailableError(f"cannot fetch {repo} ({type(error).__name__})", once) from error
+        return None
+    return path if _whole(path, source.family) else None
+
+
+def _fetched(source: Source, folder: Path | None) -> Path:
+    """Looks at what the repository holds, then downloads what is needed, going on where it was cut off."""
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+
+    try:
+        info = HfApi().model_info(source.repo, revision=source.revision, files_metadata=True)
+        there = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+        needed = {name: size for name, size in there.items() if any(fnmatch(name, p) for p in source.files)}
+        source = replace(source, size_mb=sum(needed.values()) / 1e6 or source.size_mb)
+        _look(source, list(there), list(needed))
+        if source.family not in ("whisper", "vibevoice-onnx"):  # a few lines that may spare many gigabytes
+            for name in set(_CONFIGS) & set(there):
+                hf_hub_download(source.repo, name, revision=source.revision, cache_dir=folder)
+            here = hf_hub_download(source.repo, "config.json", revision=source.revision, cache_dir=folder)
+            _check_config(config_of(Path(here).parent), source.repo)
+            _check_code(Path(here).parent, source.repo)
+        path = Path(
+            snapshot_download(
+                source.repo, revision=source.revision, cache_dir=folder, allow_patterns=list(source.files)
+            )
+        )
+    except _unanswered() as error:
+        raise _unfetched(source, error) from error
     if not _whole(path, source.family):
-        raise DataError(f"{repo} does not hold the weights of a {source.family} model", "see: speechcli models")
-    return Weights(path, path.name, source.family)
+        raise DataError(f"{source.repo} was not fetched whole", f"run again: speechcli models pull {source.name}")
+    return path
+
+
+def _look(source: Source, there: list[str], needed: list[str]) -> None:
+    """Raises DataError for a repository that does not hold what is wanted."""
+    ending = {"whisper": "model.bin", "vibevoice-onnx": ".onnx"}.get(source.family, ".safetensors")
+    if any(name.endswith(ending) for name in needed):
+        if source.family in ("whisper", "vibevoice-onnx") or "config.json" in there:
+            return
+    elif source.family == "whisper" and any(name.endswith(".safetensors") for name in there):
+        raise DataError(f"{source.repo} is no CTranslate2 Whisper", f"for transformers' own: --model hf:{source.repo}")
+    elif source.family != "whisper":
+        _refuse_code(there, source.repo)
+    raise DataError(f"{source.repo} does not hold the weights of a {source.family} model", "see: speechcli models")
+
+
+def _unanswered() -> tuple[type[Exception], ...]:
+    """What the hub's library raises: OSErrors, and those of its HTTP client, which it lets through."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return (OSError, *(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)))
+
+
+def _unfetched(source: Source, error: Exception) -> SpeechcliError:
+    """The user's error for what the hub, the network or the disk said."""
+    from huggingface_hub import errors as hub
+
+    page = f"https://huggingface.co/{source.repo}"
+    match error:
+        case hub.GatedRepoError():
+            return UnavailableError(
+                f"{source.repo} is gated: its owners want to know who uses it",
+                f"agree at {page}, then give a token: hf auth login, or HF_TOKEN",
+            )
+        case hub.RevisionNotFoundError():
+            return UnavailableError(f"{source.repo} has no revision {source.revision}", f"see {page}/commits/main")
+        case hub.RepositoryNotFoundError():
+            return UnavailableError(
+                f"the hub has no model {source.repo}, or it is private", f"see {page}; for a private one set HF_TOKEN"
+            )
+        case OSError() if error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
+            return from_os(error, f"fetching {source.repo}")
+    return UnavailableError(f"cannot fetch {source.repo}{_size(source)}: no answer from the hub", _once(source))
+
+
+def _once(source: Source) -> str:
+    """How to get a model that is not there."""
+    return f"run once with a network: speechcli models pull {source.name or source.repo}{_size(source)}"
+
+
+def _size(source: Source) -> str:
+    if not source.size_mb:
+        return ""
+    return f" ({source.size_mb / 1000:.1f} GB)" if source.size_mb >= 1000 else f" ({source.size_mb:.0f} MB)"
 
 
 def _whole(folder: Path, family: str) -> bool:
-    """Whether the weights are there, as far as names tell."""
-    pattern = {"whisper": "model.bin", "vibevoice-onnx": "onnx/decoder_model*.onnx"}.get(family, "*.safetensors")
-    return any(folder.glob(pattern))
+    """Whether the weights are there, as far as names tell: one file, or all that an index lists."""
+    if family == "whisper":
+        return (folder / "model.bin").is_file()
+    if family == "vibevoice-onnx":
+        return any(folder.rglob("decoder_*.onnx")) and any(folder.rglob("encoder_model*.onnx"))
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        return all((folder / shard).is_file() for shard in _shards(index))
+    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
 
 
 def sha256(path: Path) -> str:

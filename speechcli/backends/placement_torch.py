@@ -1,21 +1,71 @@
 """Where a torch model runs and how it is loaded: device, dtype, attention, quantised weights, memory.
 
-Sources: transformers' from_pretrained, accelerate's big model inference.
+Sources: transformers' from_pretrained (modeling_utils.py), accelerate's big model inference, bitsandbytes.
+
+Quantised weights are bitsandbytes' (LLM.int8, arXiv 2208.07339; NF4, arXiv 2305.14314), for it is the one library of
+three that keeps both promises on a CPU as on CUDA. Tried here on torch 2.13 without a GPU, a language model of 100 MB
+in bfloat16: bitsandbytes 0.50 in int8 gives 52 MB and the speed of float32, in int4 27 MB and twice that speed;
+torchao 0.18 has its int4 kernels for GPUs only ("Requires mslk"), and its intx runs at a tenth of the speed;
+optimum-quanto 0.2.7 (no longer developed) fails on int4 in inference mode.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+import importlib
+import logging
+import shutil
+import sys
+import tempfile
+import traceback
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import torch
+from transformers import BitsAndBytesConfig
+from transformers.utils import logging as told
 
+from speechcli.backends import budget, checkpoint, sizes
 from speechcli.backends.base import OutOfMemoryError, Setup
-from speechcli.errors import DataError, UnavailableError, UsageError
+from speechcli.core.span import Seconds
+from speechcli.errors import DataError, SpeechcliError, UnavailableError, UsageError
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
+_QUANTIZED = ("int8", "int4")
+_CPU_SECONDS = 240.0  # of sound in a batch: beyond it a CPU computes as long and only the memory grows
+
+# Patterns of transformers' should_convert_module: from the start of a module's name, up to a dot. Convolutional and
+# audio encoders are a small part of the weights and feel the rounding most; heads decide between words.
+_WHOLE = (
+    ".*audio_tower",
+    ".*acoustic_tokenizer_encoder",
+    ".*semantic_tokenizer_encoder",
+    ".*multi_modal_projector",
+    ".*ada_rms_norm",
+    ".*lm_head",
+    "score",
+)
+
+# How torch says it: CUDA, HIP and XPU ("CUDA out of memory.", "CUDA error: out of memory"), Metal, the CPU's
+# allocator, and the libraries of CUDA whose own workspace did not fit.
+_SHORT = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUSOLVER_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_NOT_SUPPORTED",  # accelerate's should_reduce_batch_size: convolutions too large for any algorithm
+    "Invalid buffer size",  # Metal: one buffer larger than the GPU takes
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +91,8 @@ def place(device: str, dtype: str) -> Place:
         raise UnavailableError(
             f"no CUDA device {index or 0} here ({n_cuda} found)", "use --device cpu; see speechcli doctor"
         )
+    if kind == "cuda":
+        device = f"cuda:{int(index or 0)}"
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UnavailableError("no Apple GPU here", "use --device cpu")
     if dtype == "auto":
@@ -51,35 +103,260 @@ def place(device: str, dtype: str) -> Place:
     return Place(torch.device(device), _DTYPES[dtype])
 
 
-def load(auto: Any, setup: Setup, where: Place, **more: object) -> Any:
+def attention(setup: Setup) -> str | None:
+    """What was asked for, where it can be had; None: transformers' own choice, which is sdpa where a model has it.
+
+    Raises UsageError, UnavailableError.
+    """
+    asked = setup.attention
+    if asked is None:
+        return None
+    if asked not in _ATTENTIONS:
+        raise UsageError(f"no attention is called {asked}", f"one of: {', '.join(_ATTENTIONS)}")
+    if asked == "flash_attention_2":
+        where = place(setup.device, setup.dtype)
+        if where.device.type != "cuda" or where.dtype == torch.float32:
+            raise UnavailableError(
+                "flash_attention_2 runs on CUDA in bfloat16 or float16 only", "use --attn-implementation sdpa"
+            )
+        if find_spec("flash_attn") is None:
+            raise UnavailableError(
+                "flash_attention_2 needs flash-attn, which is not installed",
+                "pip install flash-attn, or use --attn-implementation sdpa",
+            )
+    return asked
+
+
+def load(auto: Any, setup: Setup, where: Place, *, max_memory: Any = None, **more: object) -> Any:
     """The model of `setup.folder` by one of transformers' Auto classes, in evaluation mode, on its device.
 
-    more: further arguments of from_pretrained. Raises DataError for weights that cannot be read, UnavailableError for
-    a device that they do not fit on.
+    It is spread over all cards, then the host, then the disk, when `setup.device` is auto and the first card cannot
+    hold it, or by `max_memory`, accelerate's mapping ({0: "10GiB", "cpu": "30GiB"}). more: further arguments of
+    from_pretrained. Raises DataError for weights that cannot be read, are missing or are another model's, UsageError
+    and UnavailableError for what cannot be had: a quantisation, or room on the device.
     """
+    tensors = checkpoint.check(setup.folder)
+    config = checkpoint.configuration(setup.folder)
+    quantized = _quantized(setup, where, config)
+    offload: Path | None = None
+    if max_memory is None and _too_large(setup, where, config, tensors):
+        max_memory = _everywhere()
+    if max_memory is not None:
+        offload = Path(tempfile.mkdtemp(prefix="speechcli-offload-"))
+        more |= {"device_map": "auto", "max_memory": dict(max_memory), "offload_folder": str(offload)}
+    elif where.device.type != "cpu" or quantized:
+        more |= {"device_map": {"": where.device}}  # straight to it, no copy on the host
     try:
-        with memory():
-            model = auto.from_pretrained(
-                setup.folder, dtype=where.dtype, use_safetensors=True, local_files_only=True, **more
+        model = _loaded(auto, setup, where, {**quantized, **more})
+    except BaseException:
+        if offload is not None:
+            shutil.rmtree(offload, ignore_errors=True)
+        raise
+    if offload is not None:
+        weakref.finalize(model, shutil.rmtree, offload, ignore_errors=True)
+    return model
+
+
+def _loaded(auto: Any, setup: Setup, where: Place, more: Mapping[str, object]) -> Any:
+    smaller = {None: "--quantize int4, ", "int8": "--quantize int4, "}.get(setup.quantize, "")
+    try:
+        with memory(), _quietly():
+            model, report = auto.from_pretrained(
+                setup.folder,
+                dtype=where.dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # told below, with the name
+                **more,
             )
-            return model.to(where.device).eval()
     except OutOfMemoryError as error:
         raise UnavailableError(
-            f"not enough memory on {where.device} for {setup.name}", "--quantize int4, a smaller model, or --device cpu"
+            f"not enough memory on {where.device} for {setup.name}", f"{smaller}a smaller model, or --device cpu"
         ) from error
+    except SpeechcliError:
+        raise
+    except ImportError as error:
+        raise UnavailableError(f"{setup.name} needs a package that is missing ({_line(error)})") from error
     except Exception as error:
         # safetensors, json and transformers share no narrower ancestor (SafetensorError derives from Exception)
-        raise DataError(f"the weights in {setup.folder} cannot be loaded ({error})", "are they whole?") from error
+        raise DataError(
+            f"the weights in {setup.folder} cannot be loaded ({_line(error)})", "are they whole?"
+        ) from error
+    # masked_spec_embed is of training only: checkpoints of CTC models often lack it
+    missing = sorted(name for name in report["missing_keys"] if not name.endswith("masked_spec_embed"))
+    wrong = [f"{name} is {_by(there)}, not {_by(wanted)}" for name, there, wanted in report["mismatched_keys"]]
+    wrong += [f"{name} is missing" for name in missing]
+    if wrong:
+        more_wrong = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise DataError(
+            f"the weights in {setup.folder} are not those of its config.json ({wrong[0]}{more_wrong})",
+            "take both from one revision: speechcli models pull",
+        )
+    return model.eval()
+
+
+def _quantized(setup: Setup, where: Place, config: Mapping[str, Any]) -> dict[str, object]:
+    """Arguments of from_pretrained for `setup.quantize`. Raises UsageError, UnavailableError."""
+    if setup.quantize is None:
+        return {}
+    if setup.quantize not in _QUANTIZED:
+        raise UsageError(f"--quantize {setup.quantize}: no such weights", f"one of: {', '.join(_QUANTIZED)}")
+    if find_spec("bitsandbytes") is None:
+        raise UnavailableError(
+            f"--quantize {setup.quantize} needs bitsandbytes, which is not installed",
+            "pip install 'speechcli[quantize]'",
+        )
+    # It tells of kernels it could fetch, and at every layer that float32 is rounded on the way: that was asked for.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    _import_bitsandbytes()
+    skipped = list(_WHOLE) if budget.facts(config).family != "hf" else None  # None: what transformers leaves out itself
+    kind: dict[str, object] = {"load_in_8bit": True}
+    if setup.quantize == "int4":
+        kind = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": where.dtype}
+    made = BitsAndBytesConfig(llm_int8_skip_modules=skipped, **kind)  # type: ignore[no-untyped-call]
+    return {"quantization_config": made}
+
+
+def _import_bitsandbytes() -> None:
+    """Without the package `kernels`: on some CPUs bitsandbytes would fetch compiled code from the hub and run it."""
+    if "bitsandbytes" in sys.modules:
+        return
+    hidden = sys.modules.get("kernels")
+    sys.modules["kernels"] = None  # type: ignore[assignment]  # makes an import of it fail, and that is caught there
+    try:
+        importlib.import_module("bitsandbytes")
+    finally:
+        del sys.modules["kernels"]
+        if hidden is not None:
+            sys.modules["kernels"] = hidden
+
+
+# --- memory ---
 
 
 @contextmanager
 def memory() -> Iterator[None]:
-    """Torch's ways of saying that memory is short become ours. Raises OutOfMemoryError."""
+    """Torch's ways of saying that memory is short become ours, and what the device kept is given back.
+
+    Raises OutOfMemoryError.
+    """
+    short = None
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemoryError(str(error)) from error
-    except (RuntimeError, MemoryError) as error:
-        if isinstance(error, MemoryError) or "not enough memory" in str(error) or "out of memory" in str(error):
-            raise OutOfMemoryError(str(error)) from error
-        raise
+    except (RuntimeError, MemoryError, OSError) as error:  # OutOfMemoryError and AcceleratorError are RuntimeErrors
+        if not _is_short(error):
+            raise
+        short = _line(error)
+        traceback.clear_frames(error.__traceback__)  # their locals are the tensors that filled the device
+    if short is not None:  # out of the except block, which would hold on to them
+        give_back()
+        raise OutOfMemoryError(short)
+
+
+def give_back() -> None:
+    """Unused memory goes from torch's caches back to the devices."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def _is_short(error: Exception) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(sign in str(error) for sign in _SHORT)
+
+
+def free(where: Place) -> int:
+    """Bytes that are free for a model: of the card, torch's own unused cache included; of the host for a CPU or mps."""
+    if where.device.type == "cuda":
+        unused = torch.cuda.memory_reserved(where.device) - torch.cuda.memory_allocated(where.device)
+        return int(torch.cuda.mem_get_info(where.device)[0] + unused)
+    return int(psutil.virtual_memory().available)
+
+
+def card(where: Place) -> str:
+    """The device as `sizes` knows it: what holds on one card holds on every card of that name and size."""
+    if where.device.type == "cuda":
+        facts = torch.cuda.get_device_properties(where.device)
+        return f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB"
+    return f"{where.device.type}, {psutil.virtual_memory().total / 2**30:.0f} GiB"
+
+
+def known_as(setup: Setup, where: Place) -> str:
+    """The model as `sizes` knows it: its name and what else decides how much it takes."""
+    return f"{setup.name} in {setup.quantize or str(where.dtype).removeprefix('torch.')}"
+
+
+def fit(setup: Setup, where: Place | None = None, folder: Path | None = None) -> Seconds:
+    """Seconds of sound, padded, that a batch may hold: by what is free now, before the model is loaded.
+
+    At least one window is always allowed: whether it fits is seen when it is tried. folder: of `sizes`.
+    """
+    where = where or place(setup.device, setup.dtype)
+    config = checkpoint.configuration(setup.folder)
+    needed = _needed(setup, where, config, checkpoint.stored(setup.folder))
+    room = free(where) * budget.USABLE - needed.weights
+    found = budget.seconds(needed, room)
+    if where.device.type == "cpu":
+        found = min(found, _CPU_SECONDS)
+    learnt = sizes.known(known_as(setup, where), card(where), folder)
+    return max(setup.longest, found if learnt is None else min(found, learnt))
+
+
+def _needed(
+    setup: Setup, where: Place, config: Mapping[str, Any], tensors: tuple[checkpoint.Stored, ...]
+) -> budget.Estimate:
+    """One window in a batch of several."""
+    two = budget.estimate(config, setup.longest, 2, where.dtype.itemsize, setup.quantize, tensors)
+    return budget.Estimate(
+        two.weights, two.cache // 2, two.activations // 2, two.host // 2, 1, setup.longest, setup.quantize
+    )
+
+
+def _too_large(setup: Setup, where: Place, config: Mapping[str, Any], tensors: tuple[checkpoint.Stored, ...]) -> bool:
+    """Whether the card that was chosen for the user cannot hold the weights; one that they chose is theirs to know."""
+    if setup.device != "auto" or where.device.type != "cuda":
+        return False
+    return _needed(setup, where, config, tensors).weights > free(where) * budget.USABLE
+
+
+def _everywhere() -> dict[int | str, int | str]:
+    """`max_memory` of accelerate: a fifth of each card is left for cache and activations, a third of the host's."""
+    cards: dict[int | str, int | str] = {
+        i: int(torch.cuda.mem_get_info(i)[0] * 0.8) for i in range(torch.cuda.device_count())
+    }
+    return {**cards, "cpu": int(psutil.virtual_memory().available * 0.67)}
+
+
+# --- words ---
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """No bar is drawn and nothing reported by transformers while it loads: what matters of it is raised."""
+    level, bar = told.get_verbosity(), told.is_progress_bar_enabled()
+    placing = logging.getLogger("accelerate.big_modeling")  # says what lies on the disk
+    before = placing.level
+    told.set_verbosity(logging.ERROR)
+    placing.setLevel(logging.ERROR)
+    told.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        told.set_verbosity(level)
+        placing.setLevel(before)
+        if bar:
+            told.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " by ".join(map(str, shape)) or "one number"
+
+
+def _line(error: BaseException) -> str:
+    """The first line of what went wrong, for a sentence."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return first if len(first) <= 160 else first[:159] + "…"

@@ -12,9 +12,9 @@ but for the attention of the language model, which has an end too (8192 tokens i
 A batch begins together and is padded with silence on the right. Nothing that is heard reaches back in time, so each
 row reads as it would alone; it is cut where its own sound ends, for behind it the model makes words up.
 
-Its memory of the text is a ring of fixed size, in place: shapes and addresses are the same at each step, so
-`--compile` takes the step as one graph (transformers' own static cache counts steps in Python and is compiled anew at
-each of them).
+What the language model remembers is a ring of fixed size, written in place: shapes and addresses are the same at each
+step, so `--compile` takes the step as one graph (transformers' own static cache counts in Python, and is compiled anew
+at each step). Then every batch is filled up to its full size, and the ring is that of the longest window.
 """
 
 from __future__ import annotations
@@ -206,10 +206,10 @@ def _part(sound: Samples, begin: int, end: int) -> Samples:
     return out
 
 
-class _Ring(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers' __init_subclass__
-    """Keys and values of the last `slots` tokens of one layer, in place; the order does not matter to attention.
+class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers' __init_subclass__
+    """Keys and values of the last `slots` tokens, written in place; their order does not matter to attention.
 
-    at: index of the next token, shape (1,), on the device; shared by the layers and moved on by who steps.
+    at: index of the next token, shape (1,), on the device; moved on by who steps.
     """
 
     is_compileable = True
@@ -224,6 +224,8 @@ class _Ring(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers' 
         rows, heads, _, width = key_states.shape
         self.keys = key_states.new_zeros((rows, heads, self.slots, width))
         self.values = value_states.new_zeros((rows, heads, self.slots, value_states.shape[-1]))
+        torch._dynamo.mark_static_address(self.keys)  # CUDA graphs write into them
+        torch._dynamo.mark_static_address(self.values)
         self.is_initialized = True
 
     def update(
@@ -249,38 +251,41 @@ class _Ring(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers' 
         return self.slots
 
 
-Step: TypeAlias = Callable[
-    [Any, torch.Tensor, torch.Tensor, torch.Tensor, Cache, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]
-]
+class Ring:
+    """What the language model remembers of the last `slots` tokens of each row."""
+
+    def __init__(self, model: Any, slots: int) -> None:
+        self.slots = slots
+        self.at = torch.zeros(1, dtype=torch.long, device=model.device)
+        self.cache = Cache([_Layer(slots, self.at) for _ in range(model.config.text_config.num_hidden_layers)])
+
+    def seen(self, positions: torch.Tensor) -> torch.Tensor:
+        """Whether tokens at `positions` (n,) may look at each slot: (n, slots). It holds nothing older or newer."""
+        return torch.arange(self.slots, device=positions.device) <= positions[:, None]
+
+
+Step: TypeAlias = Callable[[Any, torch.Tensor, torch.Tensor, torch.Tensor, Ring], tuple[torch.Tensor, torch.Tensor]]
 
 
 def _step(
-    model: Any,
-    ids: torch.Tensor,
-    sound: torch.Tensor,
-    delay: torch.Tensor,
-    ring: Cache,
-    at: torch.Tensor,
-    slots: int,
+    model: Any, ids: torch.Tensor, sound: torch.Tensor, delay: torch.Tensor, ring: Ring
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The next token of each row, shape (n, 1), and its log probability.
 
     ids: the tokens before it that the ring has not seen, (n, k). sound: what was heard beside them, (n, k, width).
-    delay: its embedding, (1, width). at: index of the first of them, (1,).
+    delay: its embedding, (1, width).
     """
     inputs = model.get_input_embeddings()(ids)
     inputs = inputs + sound.to(inputs.device)
-    positions = at + torch.arange(ids.shape[1], device=at.device)
-    seen = torch.arange(slots, device=at.device) <= positions[:, None]  # beyond `slots` tokens all of them are
+    positions = ring.at + torch.arange(ids.shape[1], device=ring.at.device)
+    mask = ring.seen(positions)
     if model.config.text_config._attn_implementation == "eager":  # adds its mask
-        seen = torch.zeros(seen.shape, dtype=inputs.dtype, device=seen.device).masked_fill(
-            ~seen, torch.finfo(inputs.dtype).min
-        )
+        mask = torch.zeros_like(mask, dtype=inputs.dtype).masked_fill(~mask, torch.finfo(inputs.dtype).min)
     heard = model.model.language_model(
         inputs_embeds=inputs,
-        attention_mask=seen[None, None],
+        attention_mask=mask[None, None],
         position_ids=positions[None],
-        past_key_values=ring,
+        past_key_values=ring.cache,
         use_cache=True,
         t_cond=delay,
     ).last_hidden_state
@@ -292,18 +297,15 @@ def _step(
 class Stream:
     """Sounds that begin together, as far as they have been heard and written.
 
-    slots: tokens that the text's attention reaches back, or fewer where the streams are shorter. What is fed may be
-    of any length, in whole tokens; the same sound gives the same text, however it is cut.
+    What is fed may be of any length, in whole tokens; the same sound gives the same text, however it is cut.
     """
 
-    def __init__(self, model: Any, prompt: torch.Tensor, delay: int, slots: int, step: Step = _step) -> None:
-        """prompt: shape (n, tokens). delay: in tokens."""
-        self._model, self._step = model, step
+    def __init__(self, model: Any, prompt: torch.Tensor, delay: int, ring: Ring, step: Step = _step) -> None:
+        """Takes over the ring. prompt: shape (n, tokens). delay: in tokens. step: for one token, maybe compiled."""
+        self._model, self._ring, self._step = model, ring, step
+        ring.at.zero_()
         self._ids = prompt.to(model.device)
         self._delay = model.model.time_embedding(torch.full((1,), delay, device=model.device, dtype=model.dtype))[None]
-        self._slots = slots
-        self._at = torch.zeros(1, dtype=torch.long, device=model.device)
-        self._ring = Cache(layers=[_Ring(slots, self._at) for _ in range(model.config.text_config.num_hidden_layers)])
         self._encoder: dict[str, Any] = {"past_key_values": None, "padding_cache": None}
         self._unread: torch.Tensor | None = None  # sound heard before the prompt was over
         self._tokens: list[torch.Tensor] = []
@@ -318,13 +320,13 @@ class Stream:
         self._encoder = {"past_key_values": heard.past_key_values, "padding_cache": heard.padding_cache}
         sound = heard.pooler_output if self._unread is None else torch.cat([self._unread, heard.pooler_output], 1)
         begin = 0
-        while sound.shape[1] - begin >= (width := self._ids.shape[1]):
-            chosen, logprob = self._step(
-                self._model, self._ids, sound[:, begin : begin + width], self._delay, self._ring, self._at, self._slots
-            )
-            self._at += width
+        while begin + (width := self._ids.shape[1]) <= sound.shape[1]:
+            step = self._step if width == 1 else _step  # the prompt has a shape of its own
+            beside = sound[:, begin : begin + width].contiguous()  # strides are compiled in
+            chosen, logprob = step(self._model, self._ids, beside, self._delay, self._ring)
+            self._ring.at += width
             begin += width
-            self._ids = chosen.clone()  # a compiled step may write over what it gave
+            self._ids = chosen.clone()  # a CUDA graph writes over what it gave
             self._tokens.append(self._ids)
             self._logprobs.append(logprob.clone())
         self._unread = sound[:, begin:] if begin < sound.shape[1] else None
@@ -344,11 +346,15 @@ class VoxtralRealtime:
     def __init__(self, model: Any, scribe: Scribe, setup: Setup, stage: Stage) -> None:
         self._model, self._scribe = model, scribe
         self._step: Step = _step
-        self._longest = self._rows = 0  # what a compiled step is made for
+        self._ring: Ring | None = None
+        self._rows = 0  # that a batch is filled up to
         batch = setup.batch_size or BATCH
         if setup.compile:
+            if batch < 0:
+                raise UsageError("--compile needs a batch of one size", "give --batch-size, such as 8")
             self._step = torch.compile(_step, mode="reduce-overhead" if model.device.type == "cuda" else None)
-            self._longest, self._rows = scribe.n_tokens(round(setup.longest * RATE)), max(batch, 1)
+            self._ring = Ring(model, self._slots(scribe.n_tokens(round(setup.longest * RATE))))
+            self._rows = batch
         self.stage = stage
         self.traits = Traits(
             rate=RATE,
@@ -382,16 +388,17 @@ class VoxtralRealtime:
             known = ", ".join(name_of(code) for code in VOXTRAL)
             raise UsageError(f"{NAME} does not know {name_of(hint.languages[0])}", f"it knows {known}")
 
+    def _slots(self, n_tokens: int) -> int:
+        return min(n_tokens, int(self._model.config.text_config.sliding_window))
+
     def _write(self, sounds: list[Samples]) -> list[list[Written]]:
         lengths = [self._scribe.n_tokens(len(sound)) for sound in sounds]
-        window: int = self._model.config.text_config.sliding_window
-        silence = np.zeros(0, np.float32)
-        padded = [*sounds, *[silence] * (self._rows - len(sounds))]
-        slots = min(window, max(*lengths, self._longest))
+        padded = [*sounds, *[np.zeros(0, np.float32)] * (self._rows - len(sounds))]
+        ring = self._ring or Ring(self._model, self._slots(max(lengths)))
         stream = None
         for features, prompt in self._scribe.blocks(padded):
             if prompt is not None:
-                stream = Stream(self._model, prompt, self._scribe.delay, slots, self._step)
+                stream = Stream(self._model, prompt, self._scribe.delay, ring, self._step)
             assert stream is not None
             stream.feed(features)
         assert stream is not None
@@ -431,7 +438,9 @@ class _Timed:
 
 
 def _words(written: Sequence[Written], when: Callable[[int], Seconds], duration: Seconds) -> list[_Timed]:
-    """Tokens grouped into words. A stream says when a word ended; when it began is judged by its length."""
+    """Tokens grouped into words. A stream says when a word ended; it begins where the one before ended,
+    or, after a pause, as long before its end as it takes to say.
+    """
     groups: list[list[Written]] = []
     for token in written:
         if groups and not _begins(groups[-1], token):
@@ -445,7 +454,9 @@ def _words(written: Sequence[Written], when: Callable[[int], Seconds], duration:
         if not text.strip():
             continue
         end = min(max(when(group[0].index), before), duration)
-        start = max(before, end - _spoken(text.strip()))
+        spoken = _spoken(text.strip())
+        pause = not out or end - before > 2 * spoken
+        start = max(before, end - spoken) if pause else before
         total = sum(token.logprob for token in group)
         confidence = round(float(np.exp(total / len(group))), 4)
         out.append(_Timed(Word(min(start, end), end, text, confidence), total, len(group)))

@@ -151,7 +151,7 @@ def _set_for_print(param: Any, ctx: Context) -> None:
         param.help, param.show_default = f"{param.help} [dim]\\[default: {param.show_default}][/dim]", False
     if param.is_flag:
         value = ""
-        if param.secondary_opts and param.default:
+        if param.secondary_opts and param.default is not False:
             param.opts = [opt.replace("--", "--[no-]", 1) for opt in param.opts]
         param.secondary_opts, param.show_default = [], False
     else:

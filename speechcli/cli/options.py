@@ -244,16 +244,18 @@ ChunkSize: TypeAlias = Annotated[
         "--chunk-size",
         metavar="SECONDS",
         help="Longest window the model hears in one pass.",
-        show_default="the model's: 30, 180, 3600…",
+        show_default="the model's own",
         rich_help_panel=_MODEL,
     ),
 ]
 Attention: TypeAlias = Annotated[
-    Literal["sdpa", "eager", "flash_attention_2"] | None,
+    str | None,
     typer.Option(
         "--attn-implementation",
-        help="Attention of transformers' models.",
+        metavar="NAME",
+        help="Attention of transformers' models: sdpa, eager, flash_attention_2.",
         show_default="sdpa",
+        autocompletion=_one_of("sdpa", "eager", "flash_attention_2"),
         rich_help_panel=_MODEL,
     ),
 ]

@@ -55,7 +55,7 @@ def polish(heard: Heard, duration: Seconds, speech: Sequence[Span]) -> Heard:
             dropped.append(rest)
         if kept is None:
             continue
-        kept = _placed(kept, duration, segments[-1].end if segments else 0.0, speech)
+        kept = _placed(kept, duration, _after(segments, kept), speech)
         if reason := _made_up(kept, speech):
             dropped.append(Dropped(kept.start, kept.end, kept.text, reason))
         else:
@@ -117,6 +117,15 @@ def _without_instant_end(segment: Segment, duration: Seconds) -> tuple[Segment |
     cut = replace(segment, words=kept, text=joined(kept), end=max(segment.start, kept[-1].end))
     again, more = _without_instant_end(cut, duration)
     return again, replace(rest, start=more.start, text=f"{more.text} {rest.text}") if more else rest
+
+
+def _after(segments: Sequence[Segment], following: Segment) -> Seconds:
+    """Where the next segment may begin: after what the same speaker said; two speakers may talk at once."""
+    if not segments:
+        return 0.0
+    nameless = following.speaker is None
+    own = (s.end for s in segments if nameless or s.speaker is None or s.speaker == following.speaker)
+    return max(segments[-1].start, *own, 0.0)
 
 
 def _together(first: Segment, second: Segment) -> Segment:

@@ -74,7 +74,7 @@ def plan(blocks: Iterable[tuple[Seconds, Iterable[float]]], frame: Seconds, rule
     def settled(end: Seconds, final: bool) -> Iterator[Window]:
         nonlocal at, lead, n_windows, shared
         while (share := _share(speech, at, lead, end, final)) is not None:
-            yield Window((n_windows,), Span(at, share.own_end), share.heard, (*shared, *share.speech))
+            yield Window((n_windows,), Span(at, share.own_end), share.heard, (*clipped(shared, share.heard), *share.speech))
             at, lead, n_windows = share.own_end, share.lead, n_windows + 1
             shared = tuple(clipped(share.speech, Span(lead, at))) if lead is not None and rules.overlap else ()
             speech.forget(at)
@@ -171,6 +171,8 @@ def _share(speech: _Speech, at: Seconds, lead: Seconds | None, end: Seconds, fin
     regions = speech.regions if running is None else [*speech.regions, running]
     quiet = end if final else speech.now - rules.pad
     start = max(at, regions[0].start - rules.pad if regions else quiet) if lead is None else lead
+    if lead is not None and regions and regions[0].start - rules.pad - lead > rules.longest / 2:
+        start = regions[0].start - rules.pad  # to hear the end of the last window again would cost half of this one
     if start - at >= rules.longest:
         return _silence(at, at + rules.longest)
     if not regions:

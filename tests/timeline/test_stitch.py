@@ -74,3 +74,22 @@ def test_split_leaves_a_segment_without_words_whole():
     segment = Segment(0, 4, "no words here")
 
     assert split(segment, 2) == [segment]
+
+
+def test_segments_without_words_that_two_windows_heard_are_told_by_the_one_that_heard_them_whole():
+    first = Heard((Segment(1, 5, "One."), Segment(6, 10.9, "Two that was cut")))
+    second = Heard((Segment(0.5, 6, "Two that was cut off."), Segment(7, 9, "Three.")))
+    groups = [
+        [Answer(window(0, (0, 10), (0, 11)), first)],
+        [Answer(window(1, (10, 30), (5.5, 30)), second)],
+    ]
+
+    assert [s.text for s in stitch(groups)] == ["One.", "Two that was cut off.", "Three."]
+
+
+def test_what_a_window_heard_once_more_of_the_one_before_is_the_others():
+    first = Heard((Segment(1, 5, "One."), Segment(6, 9, "Two.")))
+    second = Heard((Segment(0.8, 3.9, "Two."), Segment(6, 8, "Three.")))
+    groups = [[Answer(window(0, (0, 10)), first)], [Answer(window(1, (10, 30), (5, 30)), second)]]
+
+    assert [s.text for s in stitch(groups)] == ["One.", "Two.", "Three."]

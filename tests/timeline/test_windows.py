@@ -1,5 +1,7 @@
 """Plans of windows: they tile the recording, fit the model, and do not depend on how sound arrives."""
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -108,3 +110,32 @@ def test_again_is_a_part_with_an_index_of_its_own():
 def test_rules_that_contradict_themselves_are_refused(wrong):
     with pytest.raises(ValueError):
         Rules(**wrong)
+
+
+@settings(max_examples=100, deadline=None)
+@given(stretches, st.integers(1, 400))
+def test_windows_that_overlap_still_tile_the_recording_and_tell_all_speech_they_hear(parts, block):
+    rules = Rules(longest=30, gap=20, reach=10, overlap=5)
+    probabilities = frames(*parts)
+
+    windows = planned(probabilities, rules)
+
+    assert windows == planned(probabilities, rules, block)
+    for before, after in itertools.pairwise(windows):
+        assert after.own.start == pytest.approx(before.own.end)
+        assert after.heard.duration <= rules.longest + 1e-9
+        assert after.heard.start >= before.heard.start
+        if before.speech and after.heard.start < after.own.start:  # it hears the end of the one before
+            shared = Span(after.heard.start, before.own.end)
+            own = [s for s in before.speech if s.overlap(shared) > 1e-6]
+            assert all(any(s.overlap(t) > 0 for t in after.speech) for s in own)
+
+
+def test_a_window_that_ends_for_its_length_is_heard_to_its_end_once_more():
+    parts = [piece for _ in range(12) for piece in ((6.0, 0.99), (1.0, 0.0))]
+
+    first, second, *_ = planned(frames(*parts), Rules(longest=30, gap=20, reach=10, overlap=5))
+
+    assert second.own.start == first.own.end
+    assert second.heard.start == pytest.approx(first.own.end - 5)
+    assert second.speech[0].start == pytest.approx(second.heard.start)

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from speechcli.backends import catalog
+from speechcli.backends import catalog, checkpoint
 from speechcli.backends.catalog import FAMILIES, Model
 from speechcli.errors import DataError, SpeechcliError, UnavailableError, from_os
 
@@ -23,6 +23,7 @@ KINDS = {"vibevoice_asr": "vibevoice", "qwen3_asr": "qwen3-asr", "voxtral_realti
 
 _CODE = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".nemo")  # formats that can run code when they are read
 _CONFIGS = ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+_INDEX = "model.safetensors.index.json"
 _VARIANTS = ("int8", "q4")  # of the decoder of vibevoice-onnx
 
 
@@ -125,48 +126,9 @@ def check(folder: Path, name: str) -> None:
     """
     _check_config(config_of(folder), name)
     _check_code(folder, name)
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        shards = _shards(index)
-        if missing := [shard for shard in shards if not (folder / shard).is_file()]:
-            raise DataError(
-                f"{name} lacks {missing[0]} ({len(missing)} of its {len(shards)} files are missing)",
-                "download it again, or: speechcli models pull",
-            )
-    else:
-        shards = sorted(path.name for path in folder.glob("*.safetensors"))
-        if not shards:
-            _refuse_code((path.name for path in folder.iterdir()), name)
-            raise DataError(f"{name} holds no weights (no safetensors file)", "see: speechcli models")
-    for shard in shards:
-        _check_length(folder / shard)
-
-
-def _shards(index: Path) -> list[str]:
-    try:
-        names = sorted({str(shard) for shard in json.loads(index.read_text("utf-8"))["weight_map"].values()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{index} does not list the weights ({error})", "is it whole?") from error
-    if outside := [name for name in names if Path(name).name != name]:
-        raise DataError(f"{index} names a file outside its folder ({outside[0]})", "do not trust this model")
-    return names
-
-
-def _check_length(path: Path) -> None:
-    """Raises DataError where a safetensors file ends before the last byte that its header speaks of.
-
-    Source: the format at github.com/huggingface/safetensors (8 bytes of header size, header, data).
-    """
-    try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            header: dict[str, Any] = json.loads(file.read(min(size, 100_000_000)))
-        ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
-        whole = 8 + size + max(ends, default=0)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise DataError(f"{path} is no safetensors file", "download it again") from error
-    if path.stat().st_size != whole:
-        raise DataError(f"{path} is not whole ({path.stat().st_size} of {whole} bytes)", "download it again")
+    if not any(folder.glob("*.safetensors")) and not (folder / _INDEX).is_file():
+        _refuse_code((path.name for path in folder.iterdir()), name)
+    checkpoint.check(folder)
 
 
 def _check_config(config: dict[str, Any], name: str) -> None:
@@ -189,12 +151,7 @@ def _check_config(config: dict[str, Any], name: str) -> None:
 
 
 def _check_code(folder: Path, name: str) -> None:
-    """Raises DataError for a model of a kind that transformers knows only by code that comes with it.
-
-    Kinds that transformers has itself are run by its own code, whatever an auto_map says.
-    """
-    if _known_to_transformers(config_of(folder)):
-        return
+    """Raises DataError for a model that brings its own code."""
     for path in (folder / file for file in _CONFIGS):
         try:
             config = json.loads(path.read_text("utf-8"))
@@ -202,15 +159,9 @@ def _check_code(folder: Path, name: str) -> None:
             continue  # not there, or told about when it is loaded
         if isinstance(config, dict) and "auto_map" in config:
             raise DataError(
-                f"{name} wants to run its own code ({path.name} has an auto_map), which is never done",
+                f"{name}: this model wants to run its own code ({path.name} has an auto_map), which is never done",
                 "look for a checkpoint that transformers loads natively (often the id with -hf)",
             )
-
-
-def _known_to_transformers(config: dict[str, Any]) -> bool:
-    """Told by its folders, without the seconds that importing it takes."""
-    spec, kind = find_spec("transformers"), str(config.get("model_type") or "").replace("-", "_")
-    return bool(spec and spec.origin and kind and (Path(spec.origin).parent / "models" / kind).is_dir())
 
 
 def _refuse_code(names: Iterable[str], name: str) -> None:
@@ -380,15 +331,16 @@ def _size(source: Source) -> str:
 
 
 def _whole(folder: Path, family: str) -> bool:
-    """Whether the weights are there, as far as names tell: one file, or all that an index lists."""
+    """Whether the weights are there, as far as names and sizes tell."""
     if family == "whisper":
         return (folder / "model.bin").is_file()
     if family == "vibevoice-onnx":
         return any(folder.rglob("decoder_*.onnx")) and any(folder.rglob("encoder_model*.onnx"))
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        return all((folder / shard).is_file() for shard in _shards(index))
-    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+    try:
+        checkpoint.stored(folder)
+    except DataError:
+        return False
+    return (folder / "config.json").is_file()
 
 
 def sha256(path: Path) -> str:

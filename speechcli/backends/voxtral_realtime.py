@@ -27,6 +27,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 from transformers import AutoModelForMultimodalLM, AutoProcessor
 from transformers.cache_utils import Cache, CacheLayerMixin
@@ -46,9 +47,8 @@ TOKEN: Seconds = TOKEN_MS / 1000  # of sound
 SHORTEST_DELAY, LONGEST_DELAY = TOKEN_MS, 2400  # ms: the range the model was taught
 DELAY = 480  # ms: what the card recommends
 BATCH = 8
-SOUND: Seconds = 2400.0  # in a batch, where nobody can say what fits
+UNLIMITED = 1_000_000  # audios in a batch: their seconds are the bound
 ATTENTION = ("sdpa", "eager")  # the ring comes with its own mask, which flash attention cannot take
-_SHARE = 0.7  # of the free memory of a GPU, for the ring and what is computed beside it
 _PAUSE: Seconds = 1.0  # without a word ends a segment
 _SENTENCE = re.compile(r"[.!?。！？…।؟][\"'”’»」』）)]*$")
 _ABBREVIATION = re.compile(r"^\W*[A-Z][a-z]{0,2}\.$")
@@ -90,19 +90,28 @@ class Settings:
         return self.num_delay_tokens or (self.delay_ms or DELAY) // TOKEN_MS
 
 
-def open(setup: Setup) -> VoxtralRealtime:  # noqa: A001
-    """The model, loaded. Raises UsageError, UnavailableError, DataError."""
+def open(setup: Setup) -> VoxtralRealtime:  # noqa: A001  # the registry's name for it
+    """The model of a folder. Raises UsageError, UnavailableError, DataError."""
     chosen = settings.parse(Settings, setup.settings)
     if setup.attention not in (None, *ATTENTION):
         raise UsageError(f"{NAME} runs with {' or '.join(ATTENTION)} attention, not {setup.attention}")
+    if setup.compile and setup.batch_size == -1:
+        raise UsageError(f"{NAME} is compiled for a batch of one size", "give --batch-size, such as 8")
     place = placement_torch.place(setup.device, setup.dtype)
     scribe = Scribe(_processor(setup.folder), chosen)
+    seconds = placement_torch.fit(setup, place)  # before the model takes its share
     more = {"attn_implementation": setup.attention} if setup.attention else {}
     model = placement_torch.load(AutoModelForMultimodalLM, setup, place, **more)
-    told = (("delay_ms", str(chosen.delay * TOKEN_MS)), ("block", str(chosen.block)))
-    dtype = str(model.dtype).removeprefix("torch.")
-    stage = Stage("transcribe", f"transformers on {model.device.type} in {dtype}", setup.name, setup.revision, told)
-    return VoxtralRealtime(model, scribe, setup, stage)
+    told = {
+        "delay_ms": chosen.delay * TOKEN_MS,
+        "block": chosen.block,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "attention": model.config._attn_implementation,
+    }
+    engine = f"transformers {transformers.__version__}"
+    settled = tuple((key, str(value)) for key, value in told.items())
+    stage = Stage("transcribe", engine, setup.name, setup.revision, settled)
+    return VoxtralRealtime(model, scribe, setup, Room(place.device, seconds), stage)
 
 
 def _processor(folder: Path) -> Any:
@@ -116,6 +125,14 @@ def _processor(folder: Path) -> Any:
         # or AssertionError, as far as it was read
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(f"the tokenizer in {folder} cannot be read ({reason})", "is its tekken.json whole?") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where the model computes, and how many seconds of sound fit there at once."""
+
+    device: torch.device
+    seconds: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,9 +271,9 @@ class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers'
 class Ring:
     """What the language model remembers of the last `slots` tokens of each row."""
 
-    def __init__(self, model: Any, slots: int) -> None:
+    def __init__(self, model: Any, slots: int, device: torch.device) -> None:
         self.slots = slots
-        self.at = torch.zeros(1, dtype=torch.long, device=model.device)
+        self.at = torch.zeros(1, dtype=torch.long, device=device)
         self.cache = Cache([_Layer(slots, self.at) for _ in range(model.config.text_config.num_hidden_layers)])
 
     def seen(self, positions: torch.Tensor) -> torch.Tensor:
@@ -304,8 +321,9 @@ class Stream:
         """Takes over the ring. prompt: shape (n, tokens). delay: in tokens. step: for one token, maybe compiled."""
         self._model, self._ring, self._step = model, ring, step
         ring.at.zero_()
-        self._ids = prompt.to(model.device)
-        self._delay = model.model.time_embedding(torch.full((1,), delay, device=model.device, dtype=model.dtype))[None]
+        self._device = ring.at.device
+        self._ids = prompt.to(self._device)
+        self._delay = model.model.time_embedding(torch.full((1,), delay, device=self._device, dtype=model.dtype))[None]
         self._encoder: dict[str, Any] = {"past_key_values": None, "padding_cache": None}
         self._unread: torch.Tensor | None = None  # sound heard before the prompt was over
         self._tokens: list[torch.Tensor] = []
@@ -315,7 +333,7 @@ class Stream:
     def feed(self, features: torch.Tensor) -> None:
         """Hears on. features: shape (n, mels, frames), whole tokens of frames."""
         heard = self._model.get_audio_features(
-            input_features=features.to(self._model.device, self._model.dtype), use_cache=True, **self._encoder
+            input_features=features.to(self._device, self._model.dtype), use_cache=True, **self._encoder
         )
         self._encoder = {"past_key_values": heard.past_key_values, "padding_cache": heard.padding_cache}
         sound = heard.pooler_output if self._unread is None else torch.cat([self._unread, heard.pooler_output], 1)
@@ -343,24 +361,22 @@ class Stream:
 class VoxtralRealtime:
     """A `Transcriber`."""
 
-    def __init__(self, model: Any, scribe: Scribe, setup: Setup, stage: Stage) -> None:
-        self._model, self._scribe = model, scribe
+    def __init__(self, model: Any, scribe: Scribe, setup: Setup, room: Room, stage: Stage) -> None:
+        self._model, self._scribe, self._device = model, scribe, room.device
         self._step: Step = _step
         self._ring: Ring | None = None
         self._rows = 0  # that a batch is filled up to
-        batch = setup.batch_size or BATCH
+        batch = UNLIMITED if setup.batch_size == -1 else setup.batch_size or BATCH
         if setup.compile:
-            if batch < 0:
-                raise UsageError("--compile needs a batch of one size", "give --batch-size, such as 8")
-            self._step = torch.compile(_step, mode="reduce-overhead" if model.device.type == "cuda" else None)
-            self._ring = Ring(model, self._slots(scribe.n_tokens(round(setup.longest * RATE))))
+            self._step = torch.compile(_step, mode="reduce-overhead" if room.device.type == "cuda" else None)
+            self._ring = self._fresh(scribe.n_tokens(round(setup.longest * RATE)))
             self._rows = batch
         self.stage = stage
         self.traits = Traits(
             rate=RATE,
             longest=setup.longest,
-            batch=batch if batch > 0 else 1_000_000,
-            seconds=_budget(model),
+            batch=batch,
+            seconds=room.seconds,
             gives_words=True,
             languages=VOXTRAL,
         )
@@ -388,13 +404,14 @@ class VoxtralRealtime:
             known = ", ".join(name_of(code) for code in VOXTRAL)
             raise UsageError(f"{NAME} does not know {name_of(hint.languages[0])}", f"it knows {known}")
 
-    def _slots(self, n_tokens: int) -> int:
-        return min(n_tokens, int(self._model.config.text_config.sliding_window))
+    def _fresh(self, n_tokens: int) -> Ring:
+        """For streams of so many tokens at most."""
+        return Ring(self._model, min(n_tokens, self._model.config.text_config.sliding_window), self._device)
 
     def _write(self, sounds: list[Samples]) -> list[list[Written]]:
         lengths = [self._scribe.n_tokens(len(sound)) for sound in sounds]
         padded = [*sounds, *[np.zeros(0, np.float32)] * (self._rows - len(sounds))]
-        ring = self._ring or Ring(self._model, self._slots(max(lengths)))
+        ring = self._ring or self._fresh(max(lengths))
         stream = None
         for features, prompt in self._scribe.blocks(padded):
             if prompt is not None:
@@ -416,16 +433,6 @@ class VoxtralRealtime:
         told = hint.hotwords or hint.context
         notes = (f"{NAME} takes no hotwords or context",) if told else ()
         return Heard(tuple(_segments(words, language)), language=language if words else None, notes=notes, raw=raw)
-
-
-def _budget(model: Any) -> Seconds:
-    """Sound that a batch may hold: what its attention takes, on a GPU, of the memory that is left there."""
-    if model.device.type != "cuda":
-        return SOUND
-    text = model.config.text_config
-    per_token = 2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * model.dtype.itemsize
-    free, _ = torch.cuda.mem_get_info(model.device)
-    return float(free * _SHARE / per_token * TOKEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parent.parent / "tiny" / "voxtral-realtime"
 RATE = 16_000
 CLOSE = (0.2, 0.16)  # seconds: the ends of words to two tokens; when they began is judged by their length
 NOTHING = Heard()
+pytestmark = pytest.mark.filterwarnings("ignore:Using the model-agnostic default:UserWarning")  # generate() to itself
 
 
 def opened(folder: Path = FOLDER, dtype: str = "float32", **wanted):
@@ -137,7 +138,7 @@ def ours(model, samples: np.ndarray, block: int) -> list[int]:
     scribe.block = block
     for features, prompt in scribe.blocks([samples]):
         stream = stream or voxtral_realtime.Stream(
-            model._model, prompt, scribe.delay, voxtral_realtime.Ring(model._model, 96)
+            model._model, prompt, scribe.delay, voxtral_realtime.Ring(model._model, 96, model._device)
         )
         stream.feed(features)
     scribe.block = Settings().block

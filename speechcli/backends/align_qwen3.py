@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -30,6 +30,9 @@ from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Stage, Word
 from speechcli.errors import UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from speechcli.backends.qwen3_asr import Room
 
 RATE = 16_000  # Hz
 MOST: Seconds = 300.0  # the model card: tried up to five minutes
@@ -66,7 +69,7 @@ class _Share:
 
 def open(setup: Setup) -> Qwen3Aligner:  # noqa: A001  # the registry's name for it
     """The aligner of a folder. Raises UsageError, UnavailableError, DataError."""
-    from speechcli.backends.qwen3_asr import load_processor
+    from speechcli.backends.qwen3_asr import Room, load_processor
 
     own.parse(Settings, setup.settings)
     place = placement_torch.place(setup.device, setup.dtype)
@@ -75,22 +78,23 @@ def open(setup: Setup) -> Qwen3Aligner:  # noqa: A001  # the registry's name for
     seconds = placement_torch.fit(setup, place)  # before the model takes its share
     more = {"attn_implementation": attention} if attention else {}
     model = placement_torch.load(Qwen3ASRForTokenClassification, setup, place, **more)
-    return Qwen3Aligner(model, processor, setup, seconds)
+    return Qwen3Aligner(model, processor, setup, Room(place.device, seconds))
 
 
 class Qwen3Aligner:
-    """An `Aligner`. seconds: of sound, padded, that a batch may hold."""
+    """An `Aligner`."""
 
-    def __init__(self, model: Any, processor: Any, setup: Setup, seconds: Seconds) -> None:
+    def __init__(self, model: Any, processor: Any, setup: Setup, room: Room) -> None:
         self._model = model
+        self._device = room.device
         self._processor = processor
         self._step = processor.timestamp_segment_time / 1000  # seconds
-        likes = BATCH if model.device.type != "cpu" else BATCH_ON_CPU
+        likes = BATCH if room.device.type != "cpu" else BATCH_ON_CPU
         self.traits = Traits(
             rate=RATE,
             longest=min(setup.longest, MOST, model.config.num_labels * self._step),
             batch=UNLIMITED if setup.batch_size == -1 else setup.batch_size or likes,
-            seconds=min(seconds, ENCODED_AT_ONCE),
+            seconds=min(room.seconds, ENCODED_AT_ONCE),
             gives_words=True,
             languages=tuple(_NAMES),
         )
@@ -101,6 +105,7 @@ class Qwen3Aligner:
     def close(self) -> None:
         """Frees the weights; the aligner cannot be used any more."""
         self._model = None
+        placement_torch.give_back()
 
     def align(
         self, batch: Sequence[Audio], texts: Sequence[Sequence[str]], languages: Sequence[str | None]
@@ -154,7 +159,7 @@ class Qwen3Aligner:
             attention[row, n_tokens - n_own :] = 1
             features[row, :, :n_heard] = one["input_features"][0]
             mask[row, :n_heard] = one["input_features_mask"][0]
-        device = self._model.device
+        device = self._device
         logits = self._model(
             input_ids=ids.to(device),
             attention_mask=attention.to(device),

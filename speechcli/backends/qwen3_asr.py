@@ -23,7 +23,9 @@ from transformers import (
     CompileConfig,
     LogitsProcessor,
     LogitsProcessorList,
+    NoRepeatNGramLogitsProcessor,
     Qwen3ASRForConditionalGeneration,
+    RepetitionPenaltyLogitsProcessor,
 )
 from transformers.models.qwen3_asr.processing_qwen3_asr import LANGUAGE_CODE_TO_NAME
 
@@ -55,7 +57,8 @@ class Settings:
     """What `--set` takes for Qwen3-ASR.
 
     max_new_tokens: of an answer; None: 64 and 12 a second of sound (the model's own 512 end near 150 s of speech).
-    do_sample, temperature, top_p, top_k, seed: drawn answers instead of the likeliest. no_repeat_ngram_size: tokens
+    do_sample, temperature, top_p, top_k, seed: drawn answers instead of the likeliest.
+    repetition_penalty: above 1 makes what an answer has said less likely. no_repeat_ngram_size: tokens
     that may not come twice when an answer without an end is tried again. compile_backend: of torch.compile.
     """
 
@@ -65,7 +68,7 @@ class Settings:
     top_p: float | None = None
     top_k: int | None = None
     seed: int = 0
-    repetition_penalty: float = 1.0
+    repetition_penalty: float | None = None
     num_beams: int = 1
     no_repeat_ngram_size: int = 8
     compile_backend: str = "inductor"
@@ -79,6 +82,14 @@ class Settings:
                 raise UsageError(f"{name} must be more than 0")
         if not self.do_sample and any(v is not None for v in (self.temperature, self.top_p, self.top_k)):
             raise UsageError("temperature, top_p and top_k are for drawn answers", "add --set do_sample=true")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """device: where input goes, for weights may lie on several. seconds: of sound, padded, that a batch may hold."""
+
+    device: torch.device
+    seconds: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +146,16 @@ def open(setup: Setup) -> Qwen3Asr:  # noqa: A001  # the registry's name for it
     seconds = placement_torch.fit(setup, place)  # before the model takes its share
     more = {"attn_implementation": attention} if attention else {}
     model = placement_torch.load(Qwen3ASRForConditionalGeneration, setup, place, **more)
-    return Qwen3Asr(model, processor, setup, settings, seconds)
+    return Qwen3Asr(model, processor, setup, settings, Room(place.device, seconds))
 
 
 class Qwen3Asr:
-    """A `Transcriber`. seconds: of sound, padded, that a batch may hold."""
+    """A `Transcriber`."""
 
-    def __init__(self, model: Any, processor: Any, setup: Setup, settings: Settings, seconds: Seconds) -> None:
+    def __init__(self, model: Any, processor: Any, setup: Setup, settings: Settings, room: Room) -> None:
         self._model = model
+        self._device = room.device
+        self._features_on = str(room.device) if room.device.type == "cuda" else "cpu"
         self._processor = processor
         self._tokenizer = processor.tokenizer
         self._settings = settings
@@ -153,12 +166,12 @@ class Qwen3Asr:
             name: tuple(self._tokenizer(f"language {name}{_MARK}", add_special_tokens=False)["input_ids"])
             for name in (*_NAMES.values(), _NOTHING)
         }
-        likes = BATCH if model.device.type != "cpu" else BATCH_ON_CPU
+        likes = BATCH if room.device.type != "cpu" else BATCH_ON_CPU
         self.traits = Traits(
             rate=RATE,
             longest=setup.longest,
             batch=UNLIMITED if setup.batch_size == -1 else setup.batch_size or likes,
-            seconds=seconds,
+            seconds=room.seconds,
             gives_times=False,
             takes_prompt=True,
             languages=QWEN3_ASR,
@@ -191,6 +204,7 @@ class Qwen3Asr:
     def close(self) -> None:
         """Frees the weights; the transcriber cannot be used any more."""
         self._model = None
+        placement_torch.give_back()
 
     def _requests(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[_Request]:
         inputs = [self._inputs(audio, hint) for audio, hint in zip(batch, hints, strict=True)]
@@ -202,7 +216,7 @@ class Qwen3Asr:
                 if limit is None:
                     limit = TOKENS_AT_LEAST + int(batch[i].duration * TOKENS_A_SECOND)
                 allowed, forced = self._languages(hints[i])
-                ids = inputs[i]["input_ids"][0].to(self._model.device)
+                ids = inputs[i]["input_ids"][0].to(self._device)
                 room = self._model.config.text_config.max_position_embeddings
                 if len(ids) + limit > room:
                     raise UsageError(
@@ -211,7 +225,7 @@ class Qwen3Asr:
                     )
                 embedded = self._model.get_input_embeddings()(ids)
                 here = ids == self._model.config.audio_token_id
-                embedded[here] = sound.to(embedded.dtype)
+                embedded[here] = sound.to(embedded)
                 requests.append(_Request(embedded, limit, allowed, forced))
         return requests
 
@@ -223,7 +237,6 @@ class Qwen3Asr:
         if hint.task != "transcribe":
             raise UsageError("this model writes what is said and cannot translate", "see: speechcli models")
         _, forced = self._languages(hint)
-        device = self._model.device
         prompts = self._processor.apply_transcription_request(
             audio.samples,
             language=None if forced is None else _NAMES[forced],
@@ -233,7 +246,7 @@ class Qwen3Asr:
         return self._processor(
             text=prompts,
             audio=[audio.samples],
-            audio_kwargs={"sampling_rate": audio.rate, "device": str(device) if device.type == "cuda" else "cpu"},
+            audio_kwargs={"sampling_rate": audio.rate, "device": self._features_on},
         )
 
     def _languages(self, hint: Hints) -> tuple[tuple[str, ...], str | None]:
@@ -262,7 +275,7 @@ class Qwen3Asr:
             width = one["input_features_mask"].shape[1]
             features[row, :, :width] = one["input_features"][0]
             mask[row, :width] = one["input_features_mask"][0]
-        device = self._model.device
+        device = self._device
         found = self._model.get_audio_features(features.to(device, self._model.dtype), mask.to(device)).pooler_output
         token = self._model.config.audio_token_id
         return list(torch.split(found, [int((i["input_ids"][0] == token).sum()) for i in inputs]))
@@ -273,7 +286,7 @@ class Qwen3Asr:
         endless = [i for i, answer in enumerate(found) if not answer.ended]
         if endless:
             size = self._settings.no_repeat_ngram_size
-            again = self._generate([requests[i] for i in endless], no_repeat_ngram_size=size)
+            again = self._generate([requests[i] for i in endless], [NoRepeatNGramLogitsProcessor(size)])
             for i, second in zip(endless, again, strict=True):
                 if second.ended:
                     note = f"an answer without an end was tried again, no {size} tokens twice"
@@ -283,9 +296,8 @@ class Qwen3Asr:
                     found[i] = _Answer(found[i].tokens, False, (note,))
         return found
 
-    def _generate(self, requests: Sequence[_Request], **more: Any) -> list[_Answer]:
-        if not requests:
-            return []
+    def _generate(self, requests: Sequence[_Request], rules: Sequence[LogitsProcessor] = ()) -> list[_Answer]:
+        """rules: for the next token. They see the answers alone, for the prompts are given as embeddings."""
         settings = self._settings
         n_prompt, n_new = max(len(r.embedded) for r in requests), max(r.limit for r in requests)
         embedded = torch.stack([_padded_left(r.embedded, n_prompt) for r in requests])
@@ -294,9 +306,11 @@ class Qwen3Asr:
         )
         names = [[_NAMES[code] for code in r.allowed] for r in requests]
         ways = [[self._ways[name] for name in (*row, _NOTHING)] if row else [] for row in names]
-        if self._compile:
-            more |= self._compiled(n_prompt + n_new)
-        with _drawn(settings.seed, self._model.device) if settings.do_sample else _same():
+        rules = [*rules, *([_OneOf(ways)] if any(ways) else [])]
+        if settings.repetition_penalty is not None:
+            # by hand: as an argument it would leave out as many tokens of an answer as its prompt has padding
+            rules.append(RepetitionPenaltyLogitsProcessor(settings.repetition_penalty))
+        with _drawn(settings.seed, self._device) if settings.do_sample else _same():
             rows = self._model.generate(
                 inputs_embeds=embedded,
                 attention_mask=attention,
@@ -305,10 +319,9 @@ class Qwen3Asr:
                 temperature=settings.temperature,
                 top_p=settings.top_p,
                 top_k=settings.top_k,
-                repetition_penalty=settings.repetition_penalty,
                 num_beams=settings.num_beams,
-                logits_processor=LogitsProcessorList([_OneOf(ways)] if any(ways) else []),
-                **more,
+                logits_processor=LogitsProcessorList(rules),
+                **(self._compiled(n_prompt + n_new) if self._compile else {}),
             ).tolist()
         return [self._ended(row, request.limit) for row, request in zip(rows, requests, strict=True)]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import transformers
 from transformers import (
     AutoProcessor,
     CompileConfig,
+    GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
     NoRepeatNGramLogitsProcessor,
@@ -57,9 +58,9 @@ class Settings:
     """What `--set` takes for Qwen3-ASR.
 
     max_new_tokens: of an answer; None: 64 and 12 a second of sound (the model's own 512 end near 150 s of speech).
-    do_sample, temperature, top_p, top_k, seed: drawn answers instead of the likeliest.
-    repetition_penalty: above 1 makes what an answer has said less likely. no_repeat_ngram_size: tokens
-    that may not come twice when an answer without an end is tried again. compile_backend: of torch.compile.
+    do_sample, temperature, top_p, top_k, seed: drawn answers instead of the likeliest. repetition_penalty: above 1
+    makes what an answer has said less likely. num_beams: answers followed at once. no_repeat_ngram_size: tokens that
+    may not come twice when an answer without an end is tried again. compile_backend: of torch.compile.
     """
 
     max_new_tokens: int | None = None
@@ -160,8 +161,12 @@ class Qwen3Asr:
         self._tokenizer = processor.tokenizer
         self._settings = settings
         self._compile = setup.compile
-        ends = model.generation_config.eos_token_id
+        ends = model.generation_config.eos_token_id or model.config.eos_token_id
         self._ends = frozenset([ends] if isinstance(ends, int) else ends)
+        # ours alone: what a checkpoint brings of its own would be warned about, or be mixed with --set
+        model.generation_config = GenerationConfig(
+            eos_token_id=sorted(self._ends), pad_token_id=model.config.pad_token_id
+        )
         self._ways = {
             name: tuple(self._tokenizer(f"language {name}{_MARK}", add_special_tokens=False)["input_ids"])
             for name in (*_NAMES.values(), _NOTHING)
@@ -310,7 +315,7 @@ class Qwen3Asr:
         if settings.repetition_penalty is not None:
             # by hand: as an argument it would leave out as many tokens of an answer as its prompt has padding
             rules.append(RepetitionPenaltyLogitsProcessor(settings.repetition_penalty))
-        with _drawn(settings.seed, self._device) if settings.do_sample else _same():
+        with _drawn(settings.seed, self._device) if settings.do_sample else nullcontext():
             rows = self._model.generate(
                 inputs_embeds=embedded,
                 attention_mask=attention,
@@ -388,11 +393,6 @@ def _encoded_together(n_frames: Sequence[int]) -> Iterator[list[int]]:
 
 def _padded_left(tensor: torch.Tensor, length: int) -> torch.Tensor:
     return torch.cat([tensor.new_zeros(length - len(tensor), *tensor.shape[1:]), tensor])
-
-
-@contextmanager
-def _same() -> Iterator[None]:
-    yield
 
 
 @contextmanager

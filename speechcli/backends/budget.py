@@ -144,8 +144,9 @@ class Facts:
     kept: numbers a token leaves in the cache. kept_anyway: numbers a row keeps whatever its length. window: tokens
     the cache holds at most. heard, written: tokens a second of sound, and of what is said about it. hidden, wide:
     numbers a token is in the language model, and in its feed-forward layers. vocabulary: of the output. encoder:
-    numbers alive in the encoder per second of the sound it hears at once. chunk: seconds it hears at once. host: bytes
-    on the host per second of sound, processor included. prefill: tokens of the prompt that our backend takes at once.
+    numbers alive in the encoder per second of the sound it hears at once. chunk: seconds it hears at once, of all rows
+    together, or of each row where `rows`. host: bytes on the host per second of sound, processor included. prefill:
+    tokens of the prompt that our backend takes at once.
     """
 
     family: str
@@ -164,6 +165,7 @@ class Facts:
     kept_anyway: int = 0
     window: int | None = None
     prefill: int | None = None
+    rows: bool = False
 
     def weights(self, dtype_bytes: int, quantize: str | None) -> int:
         """Bytes on the device."""
@@ -177,7 +179,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Bytes for `batch` windows of `seconds` at once: on the device weights, cache and activations; and on the host."""
+    """Bytes for `batch` windows of `seconds` at once: on the device weights, cache and activations; and on the host.
+
+    once: those of the activations that do not grow with the batch.
+    """
 
     weights: int
     cache: int
@@ -186,6 +191,7 @@ class Estimate:
     batch: int = 1
     seconds: Seconds = 0.0
     quantize: str | None = None
+    once: int = 0
 
     @property
     def device(self) -> int:
@@ -194,8 +200,8 @@ class Estimate:
 
     @property
     def row(self) -> float:
-        """What one window takes on top of the weights."""
-        return (self.cache + self.activations) / self.batch
+        """What each window adds."""
+        return (self.cache + self.activations - self.once) / self.batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,21 +240,24 @@ def estimate(
     held = min(tokens, told.window or tokens)
     heard = int(seconds * told.heard)
     at_once = min(prefill or told.prefill or heard, heard)
-    encoder = min(chunk or told.chunk, seconds) * told.encoder * dtype_bytes
+    heard_at_once = min(chunk or told.chunk, seconds if told.rows else seconds * batch)
+    encoder = int(heard_at_once * told.encoder * dtype_bytes)
     # gate, its activation, up, and about six copies of the hidden state (two of them float32, in the norms)
     layer = at_once * (3 * told.wide + 6 * told.hidden) * dtype_bytes
     # rows of different lengths need a mask: a byte a pair, and once more in the arithmetic's type
     mask = at_once * heard * (1 + dtype_bytes) if batch > 1 else 0
     prompt = heard * told.hidden * 2 * dtype_bytes + layer + mask
     logits = told.vocabulary * (4 + 2 * dtype_bytes)
+    once = 0 if told.rows else encoder
     return Estimate(
         weights=told.weights(dtype_bytes, quantize),
         cache=batch * (held * told.kept + told.kept_anyway) * dtype_bytes,
-        activations=int(batch * (max(encoder, prompt) + logits)),
+        activations=batch * (prompt + logits + encoder * told.rows) + once,
         host=int(batch * seconds * told.host),
         batch=batch,
         seconds=seconds,
         quantize=quantize,
+        once=once,
     )
 
 
@@ -263,10 +272,11 @@ def fits(needed: Estimate, free: float) -> Fit:
     if needed.weights > usable:
         text = f"its weights take {_gb(needed.weights)} and {_gb(free)} are free"
         return Fit(0, text, (*stronger, "a smaller model", "--device cpu"))
-    batch = int((usable - needed.weights) // max(needed.row, 1.0))
+    batch = max(0, int((usable - needed.weights - needed.once) // max(needed.row, 1.0)))
     if batch == 0:
         text = (
-            f"a window of {needed.seconds:.0f} s takes {_gb(needed.row)} besides the weights' {_gb(needed.weights)}, "
+            f"a window of {needed.seconds:.0f} s takes {_gb(needed.row + needed.once)} besides the weights' "
+            f"{_gb(needed.weights)}, "
             f"and {_gb(free)} are free"
         )
         return Fit(0, text, ("--chunk-size", *stronger))
@@ -277,8 +287,8 @@ def fits(needed: Estimate, free: float) -> Fit:
 
 
 def seconds(needed: Estimate, room: float) -> Seconds:
-    """Padded seconds that a batch may hold in `room` bytes besides the weights, by the estimate of one window."""
-    return max(0.0, room) / max(needed.row, 1.0) * needed.seconds
+    """Padded seconds that a batch may hold in `room` bytes besides the weights, by the estimate of its windows."""
+    return max(0.0, room - needed.once) / max(needed.row, 1.0) * needed.seconds
 
 
 def _gb(n_bytes: float) -> str:
@@ -404,7 +414,7 @@ def _qwen3_asr(config: Config) -> Facts:
         wide=lm.wide,
         vocabulary=labels if aligner else lm.vocabulary,
         encoder=alive,
-        chunk=float("inf"),  # its convolutions take all of the windows' seconds in one batch
+        chunk=600.0,  # its convolutions take all that they are given in one batch: we give them no more
         host=2.2 * 2**30 / 3600,  # measured: an hour peaks at 2.2 GiB
     )
 
@@ -439,6 +449,7 @@ def _voxtral(config: Config) -> Facts:
         kept_anyway=2 * audio["num_hidden_layers"] * inner * audio["sliding_window"],
         window=text["sliding_window"],
         prefill=64,
+        rows=True,
     )
 
 
@@ -470,6 +481,7 @@ def _generic(config: Config, tensors: Sequence[Stored]) -> Facts:
         encoder=100 * (3 * wide + 6 * hidden),
         chunk=float("inf"),
         host=16_000 * 4 * 10,
+        rows=True,
     )
 
 

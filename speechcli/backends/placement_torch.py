@@ -309,11 +309,8 @@ def fit(setup: Setup, where: Place | None = None, folder: Path | None = None) ->
 def _needed(
     setup: Setup, where: Place, config: Mapping[str, Any], tensors: tuple[checkpoint.Stored, ...]
 ) -> budget.Estimate:
-    """One window in a batch of several."""
-    two = budget.estimate(config, setup.longest, 2, where.dtype.itemsize, setup.quantize, tensors)
-    return budget.Estimate(
-        two.weights, two.cache // 2, two.activations // 2, two.host // 2, 1, setup.longest, setup.quantize
-    )
+    """Two windows: in a batch of several, rows need a mask."""
+    return budget.estimate(config, setup.longest, 2, where.dtype.itemsize, setup.quantize, tensors)
 
 
 def _too_large(setup: Setup, where: Place, config: Mapping[str, Any], tensors: tuple[checkpoint.Stored, ...]) -> bool:

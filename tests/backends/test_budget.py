@@ -115,7 +115,7 @@ def test_a_batch_that_is_too_large_names_batch_size():
 
 def test_seconds_and_batches_agree():
     one = budget.estimate(budget.PUBLISHED["qwen3-asr-0.6b"], 60)
-    room = 10 * one.row
+    room = 10 * one.row + one.once
 
     assert budget.seconds(one, room) == pytest.approx(600)
     assert budget.seconds(one, -1) == 0

@@ -10,10 +10,11 @@ Sources: transformers 5.23, models/vibevoice_asr; the model card of microsoft/Vi
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,6 +124,8 @@ class VibeVoice:
             told = str(error).partition("\n")[0]
             raise DataError(f"the processor in {setup.folder} cannot be loaded ({told})", "is it whole?") from error
         config = self._model.config
+        if self._processor.audio_token_id != config.audio_token_id:  # a lost tokenizer.json gives an empty tokenizer
+            raise DataError(f"the tokenizer in {setup.folder} is not that of its model", "is it whole?")
         self._hop: int = config.acoustic_tokenizer_encoder_config.hop_length
         kind = self._place.device.type
         self._chunk = self._settings.acoustic_tokenizer_chunk_size or (
@@ -245,23 +248,30 @@ class VibeVoice:
 
     def _generated(self, prompts: Sequence[_Prompt], room: int) -> list[list[int]]:
         """Tokens of each answer, up to `room`."""
-        length = max(len(prompt.ids) for prompt in prompts)
         config = self._generation(room)
-        padded = [[config.pad_token_id] * (length - len(p.ids)) + p.ids for p in prompts]
-        ids = torch.tensor(padded, device=self._place.device)
-        starts = torch.tensor([length - len(p.ids) for p in prompts], device=ids.device)
-        mask = (torch.arange(length, device=ids.device) >= starts[:, None]).long()
+        ids, mask = padded([prompt.ids for prompt in prompts], config.pad_token_id)
+        ids, mask = ids.to(self._place.device), mask.to(self._place.device)
+        length = ids.shape[1]
         positions = (mask.cumsum(-1) - 1).clamp(min=0)  # a padded row is turned as it is alone
         cache = self._cache_for(len(prompts), length + room)
         self._prefill(prompts, ids[:, :-1], mask, positions, cache)
-        with torch.random.fork_rng(devices=[ids.device] if ids.device.type == "cuda" else []):
-            if config.do_sample:
-                torch.manual_seed(self._settings.seed or 0)
+        with self._dice(config.do_sample):
             out = self._model.generate(
                 ids, attention_mask=mask, position_ids=positions, past_key_values=cache, generation_config=config
             )
         rows: list[list[int]] = out[:, length:].tolist()
         return rows
+
+    @contextlib.contextmanager
+    def _dice(self, needed: bool) -> Iterator[None]:
+        """Random numbers from the seed, those of others left alone."""
+        if not needed:
+            yield
+            return
+        device = self._place.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self._settings.seed or 0)
+            yield
 
     def _prefill(
         self, prompts: Sequence[_Prompt], ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: Any
@@ -351,6 +361,18 @@ class _Noise:
     def __call__(self, latents: torch.Tensor) -> torch.Tensor:
         drawn = self._size * torch.randn(latents.shape, generator=self._random)
         return drawn.to(latents.device, latents.dtype)
+
+
+def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tokens and attention mask, shape (rows, longest): padded in front, so that all prompts end together.
+
+    >>> padded([[5], [6, 7]], 0)[0].tolist()
+    [[0, 5], [6, 7]]
+    """
+    longest = max(map(len, rows))
+    ids = torch.tensor([[pad] * (longest - len(row)) + list(row) for row in rows])
+    before = torch.tensor([longest - len(row) for row in rows])
+    return ids, (torch.arange(longest) >= before[:, None]).long()
 
 
 def told(hints: Hints) -> str | None:

@@ -63,6 +63,10 @@ def right(name: str, lead: float = 0.0) -> list[tuple[float, float, str, str]]:
     return [(round(a + lead, 2), round(b + lead, 2), str(who), text) for a, b, who, text in common.turns(name)]
 
 
+def right_ones(heard: list[Heard], wanted: list[Heard]) -> int:
+    return sum(said(a) == said(b) for a, b in zip(heard, wanted, strict=True))
+
+
 def texts(heard: list[Heard]) -> list[str]:
     return [" ".join(s.text for s in h.segments) for h in heard]
 
@@ -167,7 +171,7 @@ def test_silence_noise_and_other_speech_say_nothing(model):
 
     for heard in model.transcribe([Audio(sound, RATE) for sound in sounds], [Hints()] * len(sounds)):
         assert replace(heard, raw="") == Heard()
-        assert heard.raw == "assistant\n[]\n"
+        assert heard.raw.strip() == "assistant\n[]"
 
 
 def test_empty_and_very_short_sound_is_legal(model):
@@ -223,31 +227,43 @@ class TestWrongPreparationIsHeard:
 
         assert texts(model.transcribe(quiet, [Hints()] * 4)) == texts(alone)
         monkeypatch.setattr(model, "_gain", lambda samples: np.float32(1))
-        assert not any(a == b for a, b in zip(texts(model.transcribe(quiet, [Hints()] * 4)), texts(alone), strict=True))
+        assert not right_ones(model.transcribe(quiet, [Hints()] * 4), alone)
 
     @pytest.mark.parametrize(
         ("old", "new"),
-        [
-            ("Start time, End time, Speaker ID, Content", "Content"),
-            ("<|im_start|>", ""),
-            ("<|AUDIO_DURATION|>", "0.00"),
-        ],
+        [("Start time, End time, Speaker ID, Content", "Content"), ("<|AUDIO_DURATION|>", "0.00")],
     )
     def test_prompt(self, clips, alone, old, new):
         model = opened()
         assert old in model._processor.chat_template
         model._processor.chat_template = model._processor.chat_template.replace(old, new)
 
-        heard = model.transcribe(clips, [Hints()] * 4)
+        assert not right_ones(model.transcribe(clips, [Hints()] * 4), alone)
 
-        assert not any(a == b for a, b in zip(texts(heard), texts(alone), strict=True))
+    def test_system_prompt(self, clips, alone):
+        model = opened()
+        template = model._processor.chat_template
+        model._processor.chat_template = template[template.index("{%- for") :]
+
+        assert right_ones(model.transcribe(clips, [Hints()] * 4), alone) < 4
 
     def test_place_of_the_sound_in_the_prompt(self, clips, alone, monkeypatch):
         model = opened()
         whole = model._prompt
         monkeypatch.setattr(model, "_prompt", lambda audio, hints: replace(whole(audio, hints), place=0))
 
-        assert not any(a == b for a, b in zip(texts(model.transcribe(clips, [Hints()] * 4)), texts(alone), strict=True))
+        assert right_ones(model.transcribe(clips, [Hints()] * 4), alone) < 4
+
+    def test_side_of_the_padding(self, model, clips, alone, monkeypatch):
+        whole = vibevoice.padded
+
+        def behind(rows, pad):
+            ids, mask = whole([row[::-1] for row in rows], pad)
+            return ids.flip(1), mask.flip(1)
+
+        monkeypatch.setattr(vibevoice, "padded", behind)
+
+        assert right_ones(model.transcribe(clips, [Hints()] * 4), alone) < 4
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
@@ -341,8 +357,8 @@ def test_memory_that_is_short_halves_the_batch_and_changes_no_answer(clips, alon
         return whole(*args, inputs_embeds=inputs_embeds, **more)
 
     monkeypatch.setattr(model._model.model.language_model, "forward", short)
-    batch = [(Window(i, Span(0, clip.duration), Span(0, clip.duration)), clip) for i, clip in enumerate(clips)]
-    batch = [(replace(window, speech=(window.own,)), clip) for window, clip in batch]
+    spans = [Span(0.0, clip.duration) for clip in clips]
+    batch = [(Window((i,), span, span, (span,)), clip) for i, (span, clip) in enumerate(zip(spans, clips, strict=True))]
 
     heard = pipeline.listen(model, batch, [Hints()] * 4)
 

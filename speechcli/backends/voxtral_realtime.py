@@ -224,23 +224,19 @@ def _part(sound: Samples, begin: int, end: int) -> Samples:
 
 
 class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers' __init_subclass__
-    """Keys and values of the last `slots` tokens, written in place; their order does not matter to attention.
-
-    at: index of the next token, shape (1,), on the device; moved on by who steps.
-    """
+    """Keys and values of one layer, written in place; their order does not matter to attention."""
 
     is_compileable = True
     is_sliding = True
 
-    def __init__(self, slots: int, at: torch.Tensor) -> None:
+    def __init__(self, ring: Ring) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.slots = slots
-        self.at = at
+        self.ring = ring
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         rows, heads, _, width = key_states.shape
-        self.keys = key_states.new_zeros((rows, heads, self.slots, width))
-        self.values = value_states.new_zeros((rows, heads, self.slots, value_states.shape[-1]))
+        self.keys = key_states.new_zeros((rows, heads, self.ring.slots, width))
+        self.values = value_states.new_zeros((rows, heads, self.ring.slots, value_states.shape[-1]))
         torch._dynamo.mark_static_address(self.keys)  # CUDA graphs write into them
         torch._dynamo.mark_static_address(self.values)
         self.is_initialized = True
@@ -252,33 +248,48 @@ class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers'
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None
         assert self.values is not None
-        at = self.at.to(self.keys.device)  # layers may be spread over devices
-        places = (at + torch.arange(key_states.shape[2], device=at.device)) % self.slots
+        places = self.ring.places.to(self.keys.device)  # layers may be spread over devices
         self.keys[:, :, places] = key_states
         self.values[:, :, places] = value_states
         return self.keys, self.values
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self.slots, 0
+        return self.ring.slots, 0
 
     def get_seq_length(self) -> int:
-        return int(self.at)
+        return self.ring.length
 
     def get_max_length(self) -> int:
-        return self.slots
+        return self.ring.slots
 
 
 class Ring:
-    """What the language model remembers of the last `slots` tokens of each row."""
+    """What the language model remembers of the last `slots` tokens of each row.
+
+    length: tokens so far. positions, places: of the tokens that come next, in the stream and in the ring, (k,).
+    """
 
     def __init__(self, model: Any, slots: int, device: torch.device) -> None:
         self.slots = slots
-        self.at = torch.zeros(1, dtype=torch.long, device=device)
-        self.cache = Cache([_Layer(slots, self.at) for _ in range(model.config.text_config.num_hidden_layers)])
+        self.length = 0
+        self._position = torch.zeros(1, dtype=torch.long, device=device)
+        self._place = torch.zeros(1, dtype=torch.long, device=device)
+        self.positions, self.places = self._position, self._place
+        self.cache = Cache([_Layer(self) for _ in range(model.config.text_config.num_hidden_layers)])
 
-    def seen(self, positions: torch.Tensor) -> torch.Tensor:
-        """Whether tokens at `positions` (n,) may look at each slot: (n, slots). It holds nothing older or newer."""
-        return torch.arange(self.slots, device=positions.device) <= positions[:, None]
+    def begin(self, n_tokens: int) -> None:
+        """Forgets everything, and makes room for a prompt, which must not be longer than the ring."""
+        self.length = n_tokens
+        self.positions = self.places = torch.arange(n_tokens, device=self._position.device)
+
+    def go_on(self) -> None:
+        """Makes room for one token more. The tensors are the same each time, as compiled steps want them."""
+        self.positions, self.places = self._position.fill_(self.length), self._place.fill_(self.length % self.slots)
+        self.length += 1
+
+    def seen(self) -> torch.Tensor:
+        """Whether the tokens that come next may look at each slot, (k, slots): it holds nothing newer, nor too old."""
+        return torch.arange(self.slots, device=self.positions.device) <= self.positions[:, None]
 
 
 Step: TypeAlias = Callable[[Any, torch.Tensor, torch.Tensor, torch.Tensor, Ring], tuple[torch.Tensor, torch.Tensor]]
@@ -294,14 +305,13 @@ def _step(
     """
     inputs = model.get_input_embeddings()(ids)
     inputs = inputs + sound.to(inputs.device)
-    positions = ring.at + torch.arange(ids.shape[1], device=ring.at.device)
-    mask = ring.seen(positions)
+    mask = ring.seen()
     if model.config.text_config._attn_implementation == "eager":  # adds its mask
         mask = torch.zeros_like(mask, dtype=inputs.dtype).masked_fill(~mask, torch.finfo(inputs.dtype).min)
     heard = model.model.language_model(
         inputs_embeds=inputs,
         attention_mask=mask[None, None],
-        position_ids=positions[None],
+        position_ids=ring.positions[None],
         past_key_values=ring.cache,
         use_cache=True,
         t_cond=delay,
@@ -320,8 +330,8 @@ class Stream:
     def __init__(self, model: Any, prompt: torch.Tensor, delay: int, ring: Ring, step: Step = _step) -> None:
         """Takes over the ring. prompt: shape (n, tokens). delay: in tokens. step: for one token, maybe compiled."""
         self._model, self._ring, self._step = model, ring, step
-        ring.at.zero_()
-        self._device = ring.at.device
+        ring.begin(prompt.shape[1])
+        self._device = ring.positions.device
         self._ids = prompt.to(self._device)
         self._delay = model.model.time_embedding(torch.full((1,), delay, device=self._device, dtype=model.dtype))[None]
         self._encoder: dict[str, Any] = {"past_key_values": None, "padding_cache": None}
@@ -342,7 +352,7 @@ class Stream:
             step = self._step if width == 1 else _step  # the prompt has a shape of its own
             beside = sound[:, begin : begin + width].contiguous()  # strides are compiled in
             chosen, logprob = step(self._model, self._ids, beside, self._delay, self._ring)
-            self._ring.at += width
+            self._ring.go_on()
             begin += width
             self._ids = chosen.clone()  # a CUDA graph writes over what it gave
             self._tokens.append(self._ids)

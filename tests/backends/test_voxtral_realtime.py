@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -373,7 +374,7 @@ def test_weights_that_are_not_whole_are_told_in_one_line(tmp_path):
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
 
-    with pytest.raises(DataError, match=r"not whole|cannot be loaded|holds no weights") as caught:
+    with pytest.raises(DataError, match=re.escape(str(folder))) as caught:
         opened(folder)
 
     assert "\n" not in str(caught.value)
@@ -383,7 +384,7 @@ def test_weights_that_are_missing_are_told_in_one_line(tmp_path):
     folder = copied(tmp_path)
     (folder / "model.safetensors").unlink()
 
-    with pytest.raises(DataError, match=r"not whole|cannot be loaded|holds no weights") as caught:
+    with pytest.raises(DataError, match=re.escape(str(folder))) as caught:
         opened(folder)
 
     assert "\n" not in str(caught.value)

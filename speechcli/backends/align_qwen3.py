@@ -9,6 +9,7 @@ knows letters, digits and apostrophes only: its words are mapped back to the tok
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -258,8 +259,7 @@ def _shares(tokens: Sequence[str], words: Sequence[str]) -> list[_Share | None]:
     [_Share(first=0, start=0, last=0, stop=9), None, _Share(first=1, start=0, last=1, stop=2)]
     """
     places = [(i, j) for i, word in enumerate(words) for j in range(len(word))]
-    letters = "".join(words)
-    source = "".join(tokens)
+    letters, source = _forms("".join(words)), _forms("".join(tokens))
     if not _within(letters, source):  # a package for Japanese or Korean wrote some letters in another form
         blocks = SequenceMatcher(None, source, letters, autojunk=False).get_matching_blocks()
         found = {block.a + k: block.b + k for block in blocks for k in range(block.size)}
@@ -278,7 +278,12 @@ def _shares(tokens: Sequence[str], words: Sequence[str]) -> list[_Share | None]:
     return out
 
 
-def _within(letters: str, source: str) -> bool:
+def _forms(text: str) -> list[str]:
+    """Each letter in its plain form: nagisa writes full-width letters and half-width kana in the other width."""
+    return [unicodedata.normalize("NFKC", letter) for letter in text]
+
+
+def _within(letters: Sequence[str], source: Sequence[str]) -> bool:
     """Whether the letters come in this order in the source, with others between them."""
     rest = iter(source)
     return all(letter in rest for letter in letters)

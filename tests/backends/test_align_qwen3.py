@@ -205,7 +205,8 @@ def test_a_folder_that_is_not_whole_is_one_clear_line(tmp_path, fault):
         ([" it's", " —", " it"], ["it's", "it"], [(0, 0, 0, 4), None, (1, 0, 1, 2)]),
         (["今日", "は", "。"], ["今", "日", "は"], [(0, 0, 1, 1), (2, 0, 2, 1), None]),
         (["今", "日", "は"], ["今日", "は"], [(0, 0, 0, 1), (0, 1, 0, 2), (1, 0, 1, 1)]),
-        (["ＡＢ", "後"], ["AB", "後"], [None, (1, 0, 1, 1)]),
+        (["ＡＢ", " ｶﾅ"], ["AB", "カナ"], [(0, 0, 0, 2), (1, 0, 1, 2)]),
+        (["ゔ", "後"], ["ヴ", "後"], [None, (1, 0, 1, 1)]),
     ],
 )
 def test_tokens_are_mapped_to_the_models_words_letter_by_letter(given, models, shares):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,10 @@ from speechcli.core.span import Seconds
 from speechcli.core.transcript import Heard, Segment, Stage, Word, joined
 from speechcli.errors import DataError, UnavailableError, UsageError
 from speechcli.numerics.ctc import Run, best_path
+
+# Whisper's generate() calls the general one with arguments that this then warns about, at every start.
+for _name in ("transformers.generation.utils", "transformers.models.whisper.generation_whisper"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 _PAUSE: Seconds = 1.0  # between the words of two segments of a CTC model, which knows no sentences
 _BATCH = 8
@@ -123,7 +128,8 @@ class _Torch:
     stage: Stage
 
     def __init__(self, setup: Setup, place: Place, auto: Any) -> None:
-        more = {"attn_implementation": setup.attention} if setup.attention else {}
+        attention = placement_torch.attention(setup)
+        more = {"attn_implementation": attention} if attention else {}
         self.model = placement_torch.load(auto, setup, place, **more)
         self._place = place
 
@@ -147,7 +153,7 @@ class _Torch:
 
     def _there(self, inputs: Any) -> dict[str, Any]:
         """Tensors on the model's device, the floating ones in its type."""
-        return dict(inputs.to(self.model.device, self.model.dtype))
+        return dict(inputs.to(self.model.device, self._place.dtype))
 
 
 def _batch_size(setup: Setup) -> int:
@@ -415,8 +421,8 @@ class Generative(_Torch):
         room = self._settings.max_new_tokens or _LEAST_TOKENS + int(longest * _FASTEST)
         _seeded(self._settings)
         ids = self.model.generate(**inputs, max_new_tokens=room, **_asked(self._settings))
-        if not self.model.config.is_encoder_decoder:
-            ids = ids[:, inputs["input_ids"].shape[1] :]
+        begun = 1 if self.model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
+        ids = ids[:, begun:]  # a decoder's first token may be the one that ends
         ends = self.model.generation_config.eos_token_id
         ends = torch.tensor(ends if isinstance(ends, list) else [ends], device=ids.device)
         known = [key for key, names in _ASKED.items() if self._takes & set(names)]
@@ -442,9 +448,11 @@ class Generative(_Torch):
             if any(hint.task == "translate" for hint in hints):
                 told["target_language"] = ["en" if h.task == "translate" else h.languages[0] for h in hints]
         if "keywords" in self._takes and any(hint.hotwords for hint in hints):
-            told["keywords"] = [[_plain(word) for word in hint.hotwords] for hint in hints]
+            told["keywords"] = [[_plain(word) for word in hint.hotwords] for hint in hints]  # no special tokens
         if "model_id" in self._takes:  # Voxtral's, of mistral-common's request
             told |= {"model_id": self.stage.model, "sampling_rate": self.traits.rate, "format": ["wav"] * len(samples)}
+        else:
+            told |= {"return_tensors": "pt", "processor_kwargs": {"text_kwargs": {"padding": True}}}
         return self._processor.apply_transcription_request(samples, **told)
 
 

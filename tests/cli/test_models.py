@@ -1,8 +1,13 @@
 """`speechcli models`: the table, and the catalogue behind it."""
 
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from hub import OTHER, in_place
 
 from speechcli.backends import catalog
 
@@ -30,6 +35,43 @@ def test_one_model_is_described(speechcli):
     assert told.startswith("whisper-large-v3-turbo\n")
     assert "https://huggingface.co/mobiuslabsgmbh/faster-whisper-large-v3-turbo" in told
     assert "not pinned" in told
+
+
+def test_a_models_own_languages_and_dialects_are_named(speechcli):
+    qwen, aligner, vibevoice = (
+        " ".join(speechcli("models", name).out.split()) for name in ("qwen3-asr", "qwen3-aligner", "vibevoice")
+    )
+
+    assert qwen.partition("languages: ")[2].partition(" dialects:")[0].count(", ") == 29
+    assert qwen.partition("dialects: of Chinese: ")[2].partition(" weights:")[0].count(", ") == 21
+    assert "Cantonese (Hong Kong accent), Cantonese (Guangdong accent), Wu, Minnan" in qwen
+    assert aligner.partition("languages: ")[2].partition(" weights:")[0].count(", ") == 10
+    assert "languages: over 50, found out by itself" in vibevoice
+    assert "revision: not pinned: the hub's latest" in vibevoice
+
+
+def test_a_model_is_known_by_its_id_on_the_hub_and_by_those_of_older_cards(speechcli):
+    for name in ("Qwen/Qwen3-ASR-1.7B-hf", "Qwen/Qwen3-ASR-1.7B", "qwen3-asr"):
+        assert speechcli("models", name).out.startswith("qwen3-asr-1.7b\n")
+
+
+def test_on_a_narrow_terminal_the_table_leaves_out_what_one_model_tells(speechcli, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", speechcli("models").out).splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert lines[1].split() == ["NAME", "WHAT", "LANGUAGES", "SIZE", "HERE"]
+    assert not any("…" in line for line in lines)
+
+
+def test_the_table_loads_no_engine(tmp_path):
+    code = "import sys; from speechcli.__main__ import run; assert run(['models', '--json']) == 0; "
+    code += "assert not {'torch', 'transformers', 'onnxruntime', 'ctranslate2'} & set(sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("args", [("tinny",), ("pull", "tinny"), ("pull",), ("rm",), ("rm", "embedded")])
@@ -77,6 +119,48 @@ def test_a_fetched_model_is_shown_as_here_and_can_be_removed(speechcli, tmp_path
     ]
     assert done.out == "removed Systran/faster-whisper-base (2 MB)\n"
     assert again.code == 66
+
+
+@pytest.fixture
+def hub():
+    with in_place() as made:
+        yield made
+
+
+FILES = {"model.bin": b"x" * 1_000_000, "config.json": b"{}", "tokenizer.json": b"{}", "vocabulary.txt": b""}
+
+
+def test_a_model_is_pulled_by_its_name_and_a_revision(speechcli, tmp_path, hub):
+    hub.repos["Systran/faster-whisper-base"] = FILES | {"README.md": b"much"}
+
+    done = speechcli("models", "pull", "base", "--revision", "v2", "--model-dir", tmp_path / "hub")
+
+    folder = Path(done.out.strip())
+    assert (done.code, folder.name) == (0, OTHER)
+    assert "fetching Systran/faster-whisper-base (145 MB)" in done.err
+    assert {path.name for path in folder.iterdir()} == set(FILES)
+
+
+def test_an_older_id_says_what_is_fetched_in_its_place(speechcli, tmp_path, hub):
+    done = speechcli("models", "pull", "Qwen/Qwen3-ASR-0.6B", "--model-dir", tmp_path)
+
+    assert done.code == 69
+    assert done.err.splitlines()[0].startswith("Qwen/Qwen3-ASR-0.6B is an older id: qwen3-asr-0.6b")
+    assert "the hub has no model Qwen/Qwen3-ASR-0.6B-hf, or it is private" in done.err
+
+
+def test_a_gated_model_says_where_to_agree(speechcli, tmp_path, hub):
+    hub.repos["mistralai/Voxtral-Mini-4B-Realtime-2602"] = {"config.json": b"{}", "model.safetensors": b""}
+    hub.gated.add("mistralai/Voxtral-Mini-4B-Realtime-2602")
+
+    done = speechcli("models", "pull", "voxtral-realtime", "--model-dir", tmp_path)
+
+    assert done.code == 69
+    assert "agree at https://huggingface.co/mistralai/Voxtral-Mini-4B-Realtime-2602" in done.err
+
+
+def test_revision_is_for_pull(speechcli):
+    assert speechcli("models", "base", "--revision", "v2").code == 2
 
 
 def test_names_and_aliases_are_unique_and_found():

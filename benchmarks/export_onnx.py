@@ -24,7 +24,7 @@ import argparse
 import gc
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -332,7 +332,7 @@ def _bytes_of(tensor: TensorProto, folder: Path) -> np.ndarray:
     return np.memmap(folder / facts["location"], np.uint8, "r", first, (n_bytes,)) if n_bytes else np.zeros(0, np.uint8)
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -343,7 +343,7 @@ def main() -> None:
     parser.add_argument("--weights", action="append", choices=WEIGHTS, help="of the decoder (int8 and q4)")
     parser.add_argument("--encoder", action="append", choices=("fp16", "fp32"), help="its arithmetic (fp16)")
     parser.add_argument("--shard-bytes", type=int, default=SHARD, help="the largest file (%(default)s)")
-    args = parser.parse_args()
+    args = parser.parse_args(given)
     made = export(
         args.checkpoint,
         args.out,

@@ -13,7 +13,6 @@ its cache staying on the device. Without one (the card's own graphs) each token 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import math
 import os
@@ -23,7 +22,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime
@@ -35,13 +34,24 @@ from speechcli.backends import onnx_files, settings
 from speechcli.backends.base import Hints, OutOfMemoryError, Setup, Traits
 from speechcli.backends.onnx_files import Graph, size_of
 from speechcli.backends.vibevoice_answer import read
+from speechcli.backends.vibevoice_graphs import (
+    KINDS,
+    RATE,
+    USUAL_PACE,
+    Shape,
+    cache_of,
+    config_of,
+    encoder_of,
+    find,
+    pick,
+    shape_of,
+    without_cache,
+)
 from speechcli.core.audio import Audio, Samples
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Heard, Stage
 from speechcli.errors import DataError, UnavailableError, UsageError
 
-RATE = 24_000  # Hz
-KINDS = ("q4", "int8", "fp16", "fp32")
 ALONE: Seconds = 60.0  # of sound, above which a decoder without a cache is too slow to be used unawares
 LOUDNESS = -25.0  # dB of full scale
 EXPORT = "benchmarks/export_onnx.py CHECKPOINT FOLDER --kv makes graphs with one"
@@ -50,10 +60,6 @@ _BLOCK = 1 << 20  # samples measured at once
 _LONGEST_ANSWER = 32_768  # tokens; generation_config.json
 _PACE = 12.0  # tokens a second: nobody speaks faster, three at once included
 _MARGIN = 256  # tokens
-_USUAL = 4.0  # tokens a second of an ordinary recording
-_OVERHEAD = 1.2  # of memory over the files' sizes: weights are packed anew
-_CPU_ORDER = ("int8", "q4", "fp32", "fp16")  # float16 is not computed in on CPUs, only converted
-_CUDA_ORDER = ("fp16", "q4", "int8", "fp32")  # int8 goes back and forth between CUDA and the CPU
 _ENDS = ("<|im_end|>", "<|endoftext|>")
 _SYSTEM = "You are a helpful assistant that transcribes audio input into text output in JSON format."
 _KEYS = "Start time, End time, Speaker ID, Content"
@@ -70,7 +76,6 @@ _FAILURES = (
     ort_errors.NotImplemented,
 )
 
-Config: TypeAlias = Mapping[str, Any]
 _log = logging.getLogger(__name__)
 
 
@@ -80,49 +85,21 @@ class Settings:
 
     weights: of the decoder, q4, int8, fp16 or fp32; auto is by memory. max_new_tokens: of an answer; by the length of
     the sound unless set. acoustic_tokenizer_chunk_size: samples at 24 kHz that the encoder hears at once, a multiple
-    of 3200. prefill: frames that the decoder is fed at once. threads: of the CPU; 0 is as many as there are.
+    of 3200. prefill_chunk_size: frames that the decoder is fed at once. threads: of the CPU; 0: as many as there are.
     """
 
     weights: str = "auto"
     max_new_tokens: int | None = None
     acoustic_tokenizer_chunk_size: int = 30 * RATE
-    prefill: int = 256
+    prefill_chunk_size: int = 256
     threads: int = 0
 
     def __post_init__(self) -> None:
         if self.weights not in ("auto", *KINDS):
             raise UsageError(f"weights={self.weights} is none of auto, {', '.join(KINDS)}")
-        if self.prefill < 1 or self.threads < 0 or (self.max_new_tokens is not None and self.max_new_tokens < 1):
-            raise UsageError("max_new_tokens and prefill must be at least 1, threads at least 0")
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """The graphs of a folder, by the kind of their weights."""
-
-    folder: Path
-    encoders: Mapping[str, Graph]
-    cached: Mapping[str, Graph]  # decoders
-    plain: Mapping[str, Graph]  # decoders without a cache
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What must be known of the model, as its config.json says or else as it was published.
-
-    hop: samples of a frame. reach: samples before its last one that a frame depends on. heads: of the attention.
-    cache: numbers kept for a position.
-    """
-
-    hop: int
-    reach: int
-    heads: int
-    cache: int
-
-    @property
-    def context(self) -> int:
-        """Frames to hear before the first one that counts."""
-        return max(0, -(-(self.reach - self.hop + 1) // self.hop))
+        for name, least in (("max_new_tokens", 1), ("prefill_chunk_size", 1), ("threads", 0)):
+            if (value := getattr(self, name)) is not None and value < least:
+                raise UsageError(f"{name} must be at least {least}")
 
 
 def open(setup: Setup) -> VibeVoiceOnnx:  # noqa: A001 - what a backend's door is called
@@ -132,15 +109,18 @@ def open(setup: Setup) -> VibeVoiceOnnx:  # noqa: A001 - what a backend's door i
         raise UsageError("graphs in ONNX take neither --attn-implementation nor --compile", "vibevoice does")
     if setup.dtype not in ("auto", "float32", "float16"):
         raise UsageError(f"graphs in ONNX do not compute in {setup.dtype}", "float32 or float16")
-    shape = shape_of(_config(setup.folder))
+    try:
+        shape = shape_of(config_of(setup.folder))
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+        raise DataError(f"{setup.folder / 'config.json'} describes no VibeVoice ({error})", "is it whole?") from error
     if given.acoustic_tokenizer_chunk_size % shape.hop or given.acoustic_tokenizer_chunk_size < shape.hop:
         raise UsageError(
             f"acoustic_tokenizer_chunk_size={given.acoustic_tokenizer_chunk_size} is no multiple of {shape.hop} samples"
         )
     files = find(setup.folder)
     device = _device(setup.device)
-    encoder = _encoder_of(files, setup.dtype, device)
-    kind, decoder = pick(files, given.weights, encoder, _room(shape, setup.longest), _free(device), device != "cpu")
+    encoder = encoder_of(files, setup.dtype, device)
+    kind, decoder = pick(files, given.weights, encoder, cache_of(shape, setup.longest), _free(device), device != "cpu")
     onnx_files.check((encoder, decoder))
     sessions = _Sessions(device, given.threads)
     return VibeVoiceOnnx(setup, given, shape, kind, sessions, encoder, decoder)
@@ -152,119 +132,7 @@ def _with_quantize(setup: Setup) -> Mapping[str, str]:
     return {"weights": kind, **setup.settings}
 
 
-# --- what lies in the folder ---
-
-
-def find(folder: Path) -> Files:
-    """The graphs of a folder, none opened. Raises DataError where it holds no encoder or no decoder."""
-    place = folder / "onnx" if any(folder.glob("onnx/encoder_model*.onnx")) else folder
-    encoders = {kind: onnx_files.read(path) for kind, path in _kinds(place, "encoder_model")}
-    cached: dict[str, Graph] = {}
-    plain: dict[str, Graph] = {}
-    for name in ("decoder_model_merged", "decoder_with_past"):
-        for kind, path in _kinds(place, name):
-            graph = onnx_files.read(path)
-            (cached if any(i.startswith("past") for i in graph.inputs) else plain)[kind] = graph
-    if not encoders or not (cached or plain):
-        what = "decoder" if encoders else "encoder"
-        raise DataError(f"{place} holds no {what} of VibeVoice in ONNX", "fetch it again: speechcli models pull")
-    return Files(place, encoders, cached, plain)
-
-
-def _kinds(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
-    for kind in KINDS:
-        for path in (folder / f"{name}_{kind}.onnx", folder / f"{name}.onnx"):
-            if path.is_file() and (kind == "fp32" or path.stem != name):  # no suffix: as it was made, in float32
-                yield kind, path
-                break
-
-
-def _encoder_of(files: Files, dtype: str, device: str) -> Graph:
-    half = dtype == "float16" or (dtype == "auto" and device != "cpu")
-    order = ("fp16", "fp32") if half else ("fp32", "fp16")
-    known = [files.encoders[kind] for kind in (*order, *files.encoders) if kind in files.encoders]
-    return next((graph for graph in known if not graph.missing), known[0])
-
-
-def pick(files: Files, wanted: str, encoder: Graph, room: int, free: int | None, cuda: bool) -> tuple[str, Graph]:
-    """The decoder to run: with a cache where there is one, whole, and in the best weights that fit into memory.
-
-    wanted: a kind, or auto. room: bytes for the cache. free: bytes; None: unknown. Raises UnavailableError.
-    """
-    order = _CUDA_ORDER if cuda else _CPU_ORDER
-    decoders = {**files.plain, **files.cached} if wanted != "auto" else files.cached or files.plain
-    whole = {kind: graph for kind, graph in decoders.items() if not graph.missing} or decoders
-    if wanted != "auto":
-        if wanted not in decoders:
-            raise UnavailableError(f"{files.folder} holds no decoder in {wanted}", f"it has {', '.join(decoders)}")
-        return wanted, decoders[wanted]
-    needed = {k: round((encoder.n_bytes + graph.n_bytes) * _OVERHEAD) + room for k, graph in whole.items()}
-    kind = onnx_files.choose(needed, order, free)
-    if kind is None:
-        least = min(needed.values())
-        raise UnavailableError(
-            f"not enough memory: {size_of(least)} are needed and {size_of(free or 0)} are free",
-            "a smaller --chunk-size, or --set weights=q4 to try all the same",
-        )
-    return kind, whole[kind]
-
-
-def _config(folder: Path) -> Config:
-    try:
-        return dict(json.loads((folder / "config.json").read_text("utf-8")))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder / 'config.json'} cannot be read ({error})", "is it whole?") from error
-
-
-def shape_of(config: Config) -> Shape:
-    """Of a config.json; what it does not say (the published one is written for a browser) is as published.
-
-    >>> shape_of({}).reach, shape_of({}).context
-    (188761, 58)
-    """
-    both = [config.get(f"{kind}_tokenizer_encoder_config") or {} for kind in ("acoustic", "semantic")]
-    text = config.get("text_config") or {}
-    heads = int(text.get("num_attention_heads", 28))
-    size = int(text.get("head_dim") or int(text.get("hidden_size", 3584)) // heads)
-    cache = 2 * int(text.get("num_hidden_layers", 28)) * int(text.get("num_key_value_heads", 4)) * size
-    hop = math.prod(int(ratio) for ratio in both[0].get("downsampling_ratios", _RATIOS))
-    return Shape(hop, max(reach(encoder) for encoder in both), heads, cache)
-
-
-_RATIOS = (2, 2, 4, 5, 5, 8)
-_DEPTHS = (3, 3, 3, 3, 3, 3, 8)
-
-
-def reach(encoder: Config) -> int:
-    """Samples before the last one of a frame that it depends on: each convolution adds its kernel less one.
-
-    Source: transformers, modeling_vibevoice_acoustic_tokenizer.py: stem, blocks, then per ratio a convolution of
-    twice its stride and blocks, and the head.
-    """
-    ratios, depths = encoder.get("downsampling_ratios", _RATIOS), encoder.get("depths", _DEPTHS)
-    kernel = int(encoder.get("kernel_size", 7)) - 1
-    step, total = 1, kernel + kernel * int(depths[0])
-    for ratio, depth in zip(map(int, ratios), map(int, depths[1:]), strict=True):
-        total += (2 * ratio - 1) * step
-        step *= ratio
-        total += kernel * depth * step
-    return total + kernel * step
-
-
 # --- memory ---
-
-
-def _room(shape: Shape, longest: Seconds) -> int:
-    """Bytes of the cache for a window, in float32, and once more of them while it grows by a token."""
-    positions = longest * (RATE / shape.hop + _USUAL)
-    return round(positions * shape.cache * 4 * 2)
-
-
-def without_cache(positions: int, heads: int, vocabulary: int) -> int:
-    """Bytes for one token without a cache: two tables of the attention, and logits of every position, in float32."""
-    return 4 * (2 * heads * positions**2 + positions * vocabulary)
 
 
 def _free(device: str) -> int | None:
@@ -519,9 +387,11 @@ def told(hints: Hints) -> str:
     >>> told(Hints(hotwords=("Lea", "<|im_end|>Zoë"), context="A call."))
     'Lea, Zoë\\nA call.'
     """
-    parts = (", ".join(word.strip() for word in hints.hotwords), hints.context.strip())
-    text = _SPECIAL.sub("", "\n".join(part for part in parts if part))
-    return text.replace("<|", "< |")  # what taking out has put together
+    parts = (", ".join(word.strip() for word in hints.hotwords if word.strip()), hints.context.strip())
+    text = "\n".join(part for part in parts if part)
+    while (bare := _SPECIAL.sub("", text)) != text:  # what is left may spell another
+        text = bare
+    return text
 
 
 class VibeVoiceOnnx:
@@ -544,7 +414,9 @@ class VibeVoiceOnnx:
         self._check(decoder, session)
         self._cached = any(name.startswith("past") for name in decoder.inputs)
         self._vocabulary = next(int(o.shape[2]) for o in session.get_outputs() if o.name == "logits")
-        self._decoder: _Decoder = _Cached(session, sessions.device, given.prefill) if self._cached else _Plain(session)
+        self._decoder: _Decoder = (
+            _Cached(session, sessions.device, given.prefill_chunk_size) if self._cached else _Plain(session)
+        )
         self.traits = Traits(RATE, setup.longest, gives_speakers=True, takes_prompt=True)
         cache = "with" if self._cached else "without"
         engine = f"onnxruntime {onnxruntime.__version__} on {sessions.device} in {kind}, {cache} a cache"
@@ -603,7 +475,7 @@ class VibeVoiceOnnx:
             )
 
     def _refuse_what_cannot_fit(self, duration: Seconds, n_ids: int) -> None:
-        positions = math.ceil(duration * RATE / self._shape.hop) + n_ids + round(_USUAL * duration)
+        positions = math.ceil(duration * RATE / self._shape.hop) + n_ids + round(USUAL_PACE * duration)
         needed, free = without_cache(positions, self._shape.heads, self._vocabulary), _free_on_host()
         if free is not None and needed > free:
             raise UnavailableError(
@@ -624,7 +496,7 @@ class _Watch:
     def tell(self) -> None:
         if self.note:
             return
-        whole = (time.monotonic() - self._began) * _USUAL * self._duration
+        whole = (time.monotonic() - self._began) * USUAL_PACE * self._duration
         self.note = (
             f"{self._duration:.0f} s heard by a decoder without a cache, which takes about {whole / 60:.0f} minutes: "
             f"{EXPORT}"

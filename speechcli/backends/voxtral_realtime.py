@@ -392,13 +392,17 @@ class VoxtralRealtime:
         )
 
     def transcribe(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[Heard]:
-        """One `Heard` per audio; see `Transcriber`. Raises OutOfMemoryError, UsageError."""
+        """One `Heard` per audio; see `Transcriber`. Raises OutOfMemoryError, UsageError, UnavailableError."""
         for hint in hints:
             self._check(hint)
         there = [i for i, audio in enumerate(batch) if len(audio.samples)]
         answers = [Heard() for _ in batch]
-        with placement_torch.memory():
-            streams = self._write([batch[i].samples for i in there]) if there else []
+        try:
+            with placement_torch.memory():
+                streams = self._write([batch[i].samples for i in there]) if there else []
+        except torch._dynamo.exc.BackendCompilerFailed as error:
+            reason = str(error.inner_exception).partition("\n")[0]
+            raise UnavailableError(f"{NAME} cannot be compiled here ({reason})", "leave --compile out") from error
         for i, written in zip(there, streams, strict=True):
             answers[i] = self._heard(batch[i], hints[i], written)
         return answers

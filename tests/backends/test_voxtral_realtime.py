@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 import torch
 from tiny import common
+from transformers import AutoModelForMultimodalLM, AutoProcessor
 
 from speechcli import pipeline
-from speechcli.backends import registry, settings, voxtral_realtime
-from speechcli.backends.base import Hints
+from speechcli.backends import placement_torch, registry, settings, voxtral_realtime
+from speechcli.backends.base import Hints, Setup
 from speechcli.backends.voxtral_realtime import Settings, Written, _segments, _step, _words
 from speechcli.core.audio import Audio
 from speechcli.core.span import Span
-from speechcli.core.transcript import Heard, joined
-from speechcli.errors import DataError, UsageError
+from speechcli.core.transcript import Heard, Stage, joined
+from speechcli.errors import DataError, UnavailableError, UsageError
 from speechcli.timeline.windows import Window
 
 FOLDER = Path(__file__).parent.parent / "tiny" / "voxtral-realtime"
@@ -135,15 +136,16 @@ def stock(model, samples: np.ndarray) -> list[int]:
 
 
 def ours(model, samples: np.ndarray, block: int) -> list[int]:
-    scribe, stream = model._scribe, None
+    """Taken as they come, block by block."""
+    scribe, stream, tokens = model._scribe, None, []
     scribe.block = block
     for features, prompt in scribe.blocks([samples]):
-        stream = stream or voxtral_realtime.Stream(
-            model._model, prompt, scribe.delay, voxtral_realtime.Ring(model._model, 96, model._device)
-        )
+        ring = voxtral_realtime.Ring(model._model, 96, model._device)
+        stream = stream or voxtral_realtime.Stream(model._model, prompt, scribe.delay, ring)
         stream.feed(features)
+        tokens += stream.take()[0][0].tolist()
     scribe.block = Settings().block
-    return stream.take()[0][0, : scribe.n_tokens(len(samples)) - scribe.prompt_length].tolist()
+    return tokens[: scribe.n_tokens(len(samples)) - scribe.prompt_length]
 
 
 @pytest.mark.parametrize("name", common.CLIPS)
@@ -325,6 +327,30 @@ def test_attention_that_cannot_mask_is_refused():
 def test_compiling_needs_a_batch_of_one_size():
     with pytest.raises(UsageError, match="--batch-size"):
         opened(compile=True, batch_size=-1)
+
+
+def test_a_step_that_cannot_be_compiled_is_told_in_one_line(clips, monkeypatch):
+    def backend(graph, inputs, **_):
+        raise RuntimeError("no compiler\nat all")
+
+    torch._dynamo.reset()
+    compiled = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda step, mode=None: compiled(step, backend=backend))
+
+    with pytest.raises(UnavailableError, match=r"cannot be compiled here \(no compiler\); leave --compile out"):
+        heard(opened(compile=True, longest=20.0, batch_size=1), clips[0])
+
+
+def test_weights_that_do_not_fit_are_read_as_they_are_needed_and_answer_the_same(clips, answers):
+    setup = Setup("voxtral-realtime", FOLDER, "", 60.0, "cpu", "float32")
+    place = placement_torch.place("cpu", "float32")
+    model = placement_torch.load(AutoModelForMultimodalLM, setup, place, max_memory={"cpu": "700KB"})
+    scribe = voxtral_realtime.Scribe(AutoProcessor.from_pretrained(FOLDER), Settings())
+    room = voxtral_realtime.Room(place.device, 600.0)
+    spread = voxtral_realtime.VoxtralRealtime(model, scribe, setup, room, Stage("transcribe", "", ""))
+
+    assert "disk" in model.hf_device_map.values()
+    assert heard(spread, clips[0])[0].raw == answers[0].raw
 
 
 def test_batch_sizes(voxtral):

@@ -219,7 +219,7 @@ WRONG_OPTIONS = {
     "unknown dtype": ({"dtype": "bfloat17"}, errors.UsageError, "int8"),
     "unknown setting": ({"settings": {"beam_sise": "5"}}, errors.UsageError, "beam_size"),
     "wrong setting": ({"settings": {"beam_size": "many"}}, errors.UsageError, "not a int"),
-    "no batch": ({"batch_size": 0}, errors.UsageError, "at least 1"),
+    "no batch": ({"batch_size": 0}, errors.UsageError, "at least one"),
     "a clip that ends before it begins": ({"clips": [(5.0, 2.0)]}, errors.UsageError, "5.* to 2"),
     "a clip of nothing": ({"clips": [(float("nan"), 2.0)]}, errors.UsageError, "nan"),
     "a track that is not there": ({"track": 7}, errors.SpeechcliError, "track 7"),

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from speechcli.backends import catalog
 from speechcli.backends import settings as own
-from speechcli.backends.base import Setup, SpeechDetector, Transcriber
+from speechcli.backends.base import Aligner, Setup, SpeechDetector, Transcriber
 from speechcli.backends.catalog import FAMILIES, Family
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Stage
 from speechcli.errors import DataError, UnavailableError, UsageError
 
 ENTRY_POINTS = "speechcli.transcribers"  # other packages' backends: name = module:open(Wanted) -> Transcriber
+_NO_LIMIT = 64  # windows a batch where the user wants no limit: more serve no CPU, and few GPUs
+_ALIGNERS = "aligner."  # before a setting: it is the aligner's
 GENERIC = "hf:"  # before an id or folder: any speech model of transformers, through its Auto classes
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ class Wanted:
     """Which model, where, and how: see `base.Setup`.
 
     longest: seconds of a window, None for what the model likes. revision: a commit of the hub instead of the
-    catalogue's. model_dir: cache of downloads.
+    catalogue's. model_dir: cache of downloads. aligner: another model, which times the words; settings that begin with
+    "aligner." are its own, and device, dtype and batch_size among them where it runs.
     """
 
     model: str = catalog.EMBEDDED
@@ -48,6 +51,13 @@ class Wanted:
     compile: bool = False
     longest: Seconds | None = None
     revision: str | None = None
+    aligner: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size is not None and (self.batch_size == 0 or self.batch_size < -1):
+            raise UsageError(f"a batch of {self.batch_size} windows", "at least one, or -1 for as many as fit")
+        if self.quantize not in (None, "int8", "int4"):
+            raise UsageError(f"quantize {self.quantize!r}: no such width of weights", "int8 or int4")
 
 
 def _others() -> EntryPoints:
@@ -124,6 +134,10 @@ class _Module(Protocol):
     def open(self, setup: Setup) -> Transcriber: ...
 
 
+class _AlignerModule(Protocol):
+    def open(self, setup: Setup) -> Aligner: ...
+
+
 def open_transcriber(resolved: Resolved) -> Transcriber:
     """The model, loaded. Raises UsageError, UnavailableError, DataError."""
     if resolved.folder is None:
@@ -132,21 +146,58 @@ def open_transcriber(resolved: Resolved) -> Transcriber:
         return opened
     if resolved.family == "whisper":
         return _whisper(resolved, resolved.folder)
-    family, wanted = FAMILIES[resolved.family], resolved.wanted
-    setup = Setup(
+    family = FAMILIES[resolved.family]
+    if family.aligns:
+        raise UsageError(f"{resolved.name} aligns words and does not transcribe", f"--aligner {resolved.name}")
+    return cast(_Module, importlib.import_module(f"speechcli.backends.{family.module}")).open(_setup(resolved))
+
+
+def _setup(resolved: Resolved) -> Setup:
+    wanted = resolved.wanted
+    assert resolved.folder is not None
+    return Setup(
         resolved.name,
         resolved.folder,
         resolved.revision,
-        wanted.longest or family.longest,
+        wanted.longest or FAMILIES[resolved.family].longest,
         wanted.device,
         wanted.dtype,
         wanted.attention,
         wanted.quantize,
         wanted.compile,
         wanted.batch_size,
-        wanted.settings,
+        {key: text for key, text in wanted.settings.items() if not key.startswith(_ALIGNERS)},
     )
-    return cast(_Module, importlib.import_module(f"speechcli.backends.{family.module}")).open(setup)
+
+
+def aligner_of(wanted: Wanted) -> Wanted | None:
+    """The aligner that goes with a model, as a wish of its own; None where none was asked for. Raises UsageError."""
+    given = {key.removeprefix(_ALIGNERS): text for key, text in wanted.settings.items() if key.startswith(_ALIGNERS)}
+    if wanted.aligner is None:
+        if given:
+            raise UsageError(f"--set {_ALIGNERS}{next(iter(given))}: no aligner was asked for", "--aligner qwen3-aligner")
+        return None
+    batch = given.pop("batch_size", None)
+    if batch is not None and not batch.lstrip("-").isdigit():
+        raise UsageError(f"--set {_ALIGNERS}batch_size={batch}: not a number")
+    return Wanted(
+        wanted.aligner,
+        given.pop("device", wanted.device),
+        given.pop("dtype", wanted.dtype),
+        given,
+        None if batch is None else int(batch),
+        wanted.model_dir,
+        wanted.offline,
+        given.pop("attention", None),
+    )
+
+
+def open_aligner(resolved: Resolved) -> Aligner:
+    """The aligner, loaded. Raises UsageError, UnavailableError, DataError."""
+    family = FAMILIES.get(resolved.family)
+    if family is None or not family.aligns or resolved.folder is None:
+        raise UsageError(f"{resolved.name} does not align words", "one that does: --aligner qwen3-aligner")
+    return cast(_AlignerModule, importlib.import_module(f"speechcli.backends.{family.module}")).open(_setup(resolved))
 
 
 def _whisper(resolved: Resolved, folder: Path) -> Transcriber:
@@ -209,9 +260,9 @@ def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
     from speechcli.backends.whisper import Settings, Whisper
 
     wanted = resolved.wanted
-    given = dict(wanted.settings)
+    given = dict(_setup(resolved).settings)
     if wanted.batch_size is not None:
-        given.setdefault("batch_size", str(wanted.batch_size))
+        given.setdefault("batch_size", str(wanted.batch_size if wanted.batch_size > 0 else _NO_LIMIT))
     settings = own.parse(Settings, given)
     place = placement.for_ctranslate2(wanted.device, wanted.dtype)
     kind = place.device.partition(":")[0]

@@ -100,8 +100,6 @@ def transcribe(
         min_gap=min_gap,
         highlight_words=highlight_words or None,
     )
-    if batch_size == 0:
-        raise UsageError("--batch-size 0: at least one, or -1 for as many as fit")
     wanted = work.Wanted(
         model,
         device,

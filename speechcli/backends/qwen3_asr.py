@@ -41,6 +41,7 @@ from speechcli.errors import DataError, UsageError
 
 RATE = 16_000  # Hz
 ENCODED_AT_ONCE: Seconds = 600.0  # the convolutions hold 3 MB a second in bfloat16 (480 channels, 64 x 50 a second)
+REACH = 800  # frames of 10 ms that the encoder's attention spans (n_window_infer)
 TOKENS_AT_LEAST, TOKENS_A_SECOND = 64, 12  # of an answer; Chinese spoken fast has 7 a second
 BATCH, BATCH_ON_CPU, UNLIMITED = 32, 8, 1 << 20  # audios at once, where the memory allows
 CACHE_STEP = 1024  # tokens: lengths of a static cache, so that few of them are compiled
@@ -213,26 +214,25 @@ class Qwen3Asr:
 
     def _requests(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[_Request]:
         inputs = [self._inputs(audio, hint) for audio, hint in zip(batch, hints, strict=True)]
-        requests: list[_Request] = []
-        for part in _encoded_together([i["input_features_mask"].shape[1] for i in inputs]):
-            sounds = self._encode([inputs[i] for i in part])
-            for i, sound in zip(part, sounds, strict=True):
-                limit = self._settings.max_new_tokens
-                if limit is None:
-                    limit = TOKENS_AT_LEAST + int(batch[i].duration * TOKENS_A_SECOND)
-                allowed, forced = self._languages(hints[i])
-                ids = inputs[i]["input_ids"][0].to(self._device)
-                room = self._model.config.text_config.max_position_embeddings
-                if len(ids) + limit > room:
-                    raise UsageError(
-                        f"sound, context and answer need {len(ids) + limit} tokens of the model's {room}",
-                        "give less context, a smaller --chunk-size or --set max_new_tokens",
-                    )
-                embedded = self._model.get_input_embeddings()(ids)
-                here = ids == self._model.config.audio_token_id
-                embedded[here] = sound.to(embedded)
-                requests.append(_Request(embedded, limit, allowed, forced))
-        return requests
+        sounds = self._encode(inputs)
+        return [
+            self._request(*one) for one in zip(batch, hints, (i["input_ids"][0] for i in inputs), sounds, strict=True)
+        ]
+
+    def _request(self, audio: Audio, hint: Hints, ids: torch.Tensor, sound: torch.Tensor) -> _Request:
+        """ids: of the prompt, (tokens,). sound: for its audio tokens, (audio tokens, width)."""
+        limit = self._settings.max_new_tokens or TOKENS_AT_LEAST + int(audio.duration * TOKENS_A_SECOND)
+        room = self._model.config.text_config.max_position_embeddings
+        if len(ids) + limit > room:
+            raise UsageError(
+                f"sound, context and answer need {len(ids) + limit} tokens of the model's {room}",
+                "give less context, a smaller --chunk-size or --set max_new_tokens",
+            )
+        ids = ids.to(self._device)
+        embedded = self._model.get_input_embeddings()(ids)
+        embedded[ids == self._model.config.audio_token_id] = sound.to(embedded)
+        allowed, forced = self._languages(hint)
+        return _Request(embedded, limit, allowed, forced)
 
     def _inputs(self, audio: Audio, hint: Hints) -> Any:
         """The processor's tokens (1, tokens), features (1, 128, frames) and mask (1, frames) of one audio.
@@ -272,18 +272,20 @@ class Qwen3Asr:
         return text.strip()
 
     def _encode(self, inputs: Sequence[Any]) -> list[torch.Tensor]:
-        """The sound of each as the language model takes it, shape (tokens, width)."""
-        n_frames = max(i["input_features_mask"].shape[1] for i in inputs)
-        features = torch.zeros(len(inputs), inputs[0]["input_features"].shape[1], n_frames)
-        mask = torch.zeros(len(inputs), n_frames, dtype=torch.long)
-        for row, one in enumerate(inputs):
-            width = one["input_features_mask"].shape[1]
-            features[row, :, :width] = one["input_features"][0]
-            mask[row, :width] = one["input_features_mask"][0]
-        device = self._device
-        found = self._model.get_audio_features(features.to(device, self._model.dtype), mask.to(device)).pooler_output
+        """The sound of each as the language model takes it, shape (tokens, width).
+
+        It is encoded in parts that change nothing: the encoder looks no further than 8 s, counted from the start.
+        """
+        most = max(1, int(ENCODED_AT_ONCE * 100) // REACH) * REACH
+        features = [piece for i in inputs for piece in i["input_features"][0].split(most, dim=1)]
+        masks = [piece for i in inputs for piece in i["input_features_mask"][0].split(most)]
+        found = []
+        for part in _together([len(mask) for mask in masks], most):
+            sound = _padded_right([features[k] for k in part]).to(self._device, self._model.dtype)
+            mask = _padded_right([masks[k] for k in part]).to(self._device)
+            found.append(self._model.get_audio_features(sound, mask).pooler_output)
         token = self._model.config.audio_token_id
-        return list(torch.split(found, [int((i["input_ids"][0] == token).sum()) for i in inputs]))
+        return list(torch.split(torch.cat(found), [int((i["input_ids"][0] == token).sum()) for i in inputs]))
 
     def _answers(self, requests: Sequence[_Request]) -> list[_Answer]:
         """What the model says; an answer without an end is tried once more, with n-grams forbidden to repeat."""
@@ -379,16 +381,25 @@ def load_processor(folder: Path) -> Any:
     return processor
 
 
-def _encoded_together(n_frames: Sequence[int]) -> Iterator[list[int]]:
-    """Rows of neighbours that are encoded at once, padded to the longest of them. A frame is 10 ms."""
+def _together(n_frames: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Neighbours that are encoded at once: no more than `most` frames, all padded to the longest.
+
+    >>> list(_together([200, 500, 400, 600], 1000))
+    [[0, 1], [2], [3]]
+    """
     part: list[int] = []
     for i in range(len(n_frames)):
-        longest = max(n_frames[j] for j in (*part, i))
-        if part and longest * (len(part) + 1) > ENCODED_AT_ONCE * 100:
+        if part and max(n_frames[k] for k in (*part, i)) * (len(part) + 1) > most:
             yield part
             part = []
         part.append(i)
     yield part
+
+
+def _padded_right(rows: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The rows with zeros after the end of the last axis, stacked."""
+    width = max(row.shape[-1] for row in rows)
+    return torch.stack([torch.nn.functional.pad(row, (0, width - row.shape[-1])) for row in rows])
 
 
 def _padded_left(tensor: torch.Tensor, length: int) -> torch.Tensor:

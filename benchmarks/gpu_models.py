@@ -79,7 +79,7 @@ MODELS = {
     ),
     "qwen3-asr-1.7b": Model("qwen3-asr", "qwen3-asr", ("load", "prefill", "decode", "peak"), (("speech", 3.3),)),
     "qwen3-asr-0.6b": Model("qwen3-asr", "qwen3-asr", ("load", "prefill", "decode", "peak"), (("speech", 3.3),)),
-    "qwen3-forced-aligner": Model("qwen3-aligner", "qwen3-aligner", ("load", "prefill", "peak")),
+    "qwen3-aligner": Model("qwen3-aligner", "qwen3-aligner", ("load", "prefill", "peak")),
     "voxtral-realtime": Model("voxtral-realtime", "voxtral-realtime", ("load", "decode", "peak"), (("any", 12.5),)),
 }
 

@@ -125,7 +125,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         },
         "text_config": _QWEN3_06,
     },
-    "qwen3-forced-aligner": {
+    "qwen3-aligner": {
         "model_type": "qwen3_asr",
         "architectures": ["Qwen3ASRForTokenClassification"],
         "num_labels": 5000,
@@ -235,25 +235,25 @@ def estimate(
     tensors: headers of the weights where they are at hand. chunk: seconds the encoder hears at once, where a setting
     changes it. prefill: tokens of the prompt taken at once, where a setting changes it.
     """
-    told = facts(config, tensors)
-    tokens = told.tokens(seconds)
-    held = min(tokens, told.window or tokens)
-    heard = int(seconds * told.heard)
-    at_once = min(prefill or told.prefill or heard, heard)
-    heard_at_once = min(chunk or told.chunk, seconds if told.rows else seconds * batch)
-    encoder = int(heard_at_once * told.encoder * dtype_bytes)
+    model = facts(config, tensors)
+    tokens = model.tokens(seconds)
+    held = min(tokens, model.window or tokens)
+    heard = int(seconds * model.heard)
+    at_once = min(prefill or model.prefill or heard, heard)
+    heard_at_once = min(chunk or model.chunk, seconds if model.rows else seconds * batch)
+    encoder = int(heard_at_once * model.encoder * dtype_bytes)
     # gate, its activation, up, and about six copies of the hidden state (two of them float32, in the norms)
-    layer = at_once * (3 * told.wide + 6 * told.hidden) * dtype_bytes
+    layer = at_once * (3 * model.wide + 6 * model.hidden) * dtype_bytes
     # rows of different lengths need a mask: a byte a pair, and once more in the arithmetic's type
     mask = at_once * heard * (1 + dtype_bytes) if batch > 1 else 0
-    prompt = heard * told.hidden * 2 * dtype_bytes + layer + mask
-    logits = told.vocabulary * (4 + 2 * dtype_bytes)
-    once = 0 if told.rows else encoder
+    prompt = heard * model.hidden * 2 * dtype_bytes + layer + mask
+    logits = model.vocabulary * (4 + 2 * dtype_bytes)
+    once = 0 if model.rows else encoder
     return Estimate(
-        weights=told.weights(dtype_bytes, quantize),
-        cache=batch * (held * told.kept + told.kept_anyway) * dtype_bytes,
-        activations=batch * (prompt + logits + encoder * told.rows) + once,
-        host=int(batch * seconds * told.host),
+        weights=model.weights(dtype_bytes, quantize),
+        cache=batch * (held * model.kept + model.kept_anyway) * dtype_bytes,
+        activations=batch * (prompt + logits + encoder * model.rows) + once,
+        host=int(batch * seconds * model.host),
         batch=batch,
         seconds=seconds,
         quantize=quantize,
@@ -268,22 +268,35 @@ def fits(needed: Estimate, free: float) -> Fit:
     20
     """
     usable = free * USABLE
-    stronger = {None: ("--quantize int8", "--quantize int4"), "int8": ("--quantize int4",)}.get(needed.quantize, ())
+    stronger = _stronger(needed.quantize)
     if needed.weights > usable:
-        text = f"its weights take {_gb(needed.weights)} and {_gb(free)} are free"
-        return Fit(0, text, (*stronger, "a smaller model", "--device cpu"))
+        text = f"its weights take {told(needed.weights)} and {told(free)} are free"
+        return Fit(0, text, weaker(needed.quantize))
     batch = max(0, int((usable - needed.weights - needed.once) // max(needed.row, 1.0)))
     if batch == 0:
         text = (
-            f"a window of {needed.seconds:.0f} s takes {_gb(needed.row + needed.once)} besides the weights' "
-            f"{_gb(needed.weights)}, "
-            f"and {_gb(free)} are free"
+            f"a window of {needed.seconds:.0f} s takes {told(needed.row + needed.once)} besides the weights' "
+            f"{told(needed.weights)}, "
+            f"and {told(free)} are free"
         )
         return Fit(0, text, ("--chunk-size", *stronger))
     if batch < needed.batch:
-        text = f"{needed.batch} windows of {needed.seconds:.0f} s take {_gb(needed.device)} and {_gb(free)} are free"
+        text = f"{needed.batch} windows of {needed.seconds:.0f} s take {told(needed.device)} and {told(free)} are free"
         return Fit(batch, text, (f"--batch-size {batch}", "--chunk-size", *stronger))
     return Fit(batch)
+
+
+def weaker(quantize: str | None, kind: str = "cuda") -> tuple[str, ...]:
+    """What to turn where the weights alone are too much. kind: of the device.
+
+    >>> weaker("int8", "cpu")
+    ('--quantize int4', 'a smaller model')
+    """
+    return (*_stronger(quantize), "a smaller model", *(() if kind == "cpu" else ("--device cpu",)))
+
+
+def _stronger(quantize: str | None) -> tuple[str, ...]:
+    return {None: ("--quantize int8", "--quantize int4"), "int8": ("--quantize int4",)}.get(quantize, ())
 
 
 def seconds(needed: Estimate, room: float) -> Seconds:
@@ -291,7 +304,8 @@ def seconds(needed: Estimate, room: float) -> Seconds:
     return max(0.0, room - needed.once) / max(needed.row, 1.0) * needed.seconds
 
 
-def _gb(n_bytes: float) -> str:
+def told(n_bytes: float) -> str:
+    """Bytes for people."""
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 5e7 else f"{n_bytes / 1e6:.1f} MB"
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
+import re
 import shutil
 import sys
 import tempfile
@@ -43,14 +44,14 @@ _CPU_SECONDS = 240.0  # of sound in a batch: beyond it a CPU computes as long an
 
 # Patterns of transformers' should_convert_module: from the start of a module's name, up to a dot. Convolutional and
 # audio encoders are a small part of the weights and feel the rounding most; heads decide between words.
+_HEADS = (".*lm_head", ".*proj_out", ".*_head", ".*score", ".*classifier")
 _WHOLE = (
+    *_HEADS,
     ".*audio_tower",
     ".*acoustic_tokenizer_encoder",
     ".*semantic_tokenizer_encoder",
     ".*multi_modal_projector",
     ".*ada_rms_norm",
-    ".*lm_head",
-    "score",
 )
 
 # How torch says it: CUDA, HIP and XPU ("CUDA out of memory.", "CUDA error: out of memory"), Metal, the CPU's
@@ -137,10 +138,10 @@ def load(auto: Any, setup: Setup, where: Place, *, max_memory: Any = None, **mor
     """
     tensors = checkpoint.check(setup.folder)
     config = checkpoint.configuration(setup.folder)
-    quantized = _quantized(setup, where, config)
+    quantized = _quantized(setup, where, config, tensors)
     offload: Path | None = None
-    if max_memory is None and _too_large(setup, where, config, tensors):
-        max_memory = _everywhere()
+    if max_memory is None:
+        max_memory = _elsewhere(setup, where, config, tensors)
     if max_memory is not None:
         offload = Path(tempfile.mkdtemp(prefix="speechcli-offload-"))
         more |= {"device_map": "auto", "max_memory": dict(max_memory), "offload_folder": str(offload)}
@@ -158,7 +159,6 @@ def load(auto: Any, setup: Setup, where: Place, *, max_memory: Any = None, **mor
 
 
 def _loaded(auto: Any, setup: Setup, where: Place, more: Mapping[str, object]) -> Any:
-    smaller = {None: "--quantize int4, ", "int8": "--quantize int4, "}.get(setup.quantize, "")
     try:
         with memory(), _quietly():
             model, report = auto.from_pretrained(
@@ -172,13 +172,19 @@ def _loaded(auto: Any, setup: Setup, where: Place, more: Mapping[str, object]) -
             )
     except OutOfMemoryError as error:
         raise UnavailableError(
-            f"not enough memory on {where.device} for {setup.name}", f"{smaller}a smaller model, or --device cpu"
+            f"not enough memory on {where.device} for {setup.name}",
+            ", ".join(budget.weaker(setup.quantize, where.device.type)),
         ) from error
     except SpeechcliError:
         raise
     except ImportError as error:
         raise UnavailableError(f"{setup.name} needs a package that is missing ({_line(error)})") from error
     except Exception as error:
+        if "dispatched on the CPU or the disk" in str(error):  # bitsandbytes keeps its weights on the one device
+            raise UnavailableError(
+                f"not enough memory for {setup.name} in {setup.quantize}, which cannot be split over host and disk",
+                ", ".join(budget.weaker(setup.quantize, where.device.type)),
+            ) from error
         # safetensors, json and transformers share no narrower ancestor (SafetensorError derives from Exception)
         raise DataError(
             f"the weights in {setup.folder} cannot be loaded ({_line(error)})", "are they whole?"
@@ -196,7 +202,9 @@ def _loaded(auto: Any, setup: Setup, where: Place, more: Mapping[str, object]) -
     return model.eval()
 
 
-def _quantized(setup: Setup, where: Place, config: Mapping[str, Any]) -> dict[str, object]:
+def _quantized(
+    setup: Setup, where: Place, config: Mapping[str, Any], tensors: Sequence[checkpoint.Stored]
+) -> dict[str, object]:
     """Arguments of from_pretrained for `setup.quantize`. Raises UsageError, UnavailableError."""
     if setup.quantize is None:
         return {}
@@ -211,11 +219,22 @@ def _quantized(setup: Setup, where: Place, config: Mapping[str, Any]) -> dict[st
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     _import_bitsandbytes()
     skipped = list(_WHOLE) if budget.facts(config).family != "hf" else None  # None: what transformers leaves out itself
+    if setup.quantize == "int4" and (odd := _odd(tensors)):
+        skipped = [*(skipped or _HEADS), *odd]
     kind: dict[str, object] = {"load_in_8bit": True}
     if setup.quantize == "int4":
         kind = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": where.dtype}
     made = BitsAndBytesConfig(llm_int8_skip_modules=skipped, **kind)  # type: ignore[no-untyped-call]
     return {"quantization_config": made}
+
+
+def _odd(tensors: Sequence[checkpoint.Stored]) -> list[str]:
+    """Modules whose rows are no whole blocks of 64: bitsandbytes' int4 cannot multiply by them on every CPU."""
+    return [
+        re.escape(tensor.name.removesuffix(".weight"))
+        for tensor in tensors
+        if len(tensor.shape) == 2 and tensor.shape[1] % 64 and tensor.name.endswith(".weight")
+    ]
 
 
 def _import_bitsandbytes() -> None:
@@ -270,10 +289,12 @@ def _is_short(error: Exception) -> bool:
 
 
 def free(where: Place) -> int:
-    """Bytes that are free for a model: of the card, torch's own unused cache included; of the host for a CPU or mps."""
+    """Bytes that are free for a model: of the card, torch's own unused cache included, or of the host."""
     if where.device.type == "cuda":
         unused = torch.cuda.memory_reserved(where.device) - torch.cuda.memory_allocated(where.device)
         return int(torch.cuda.mem_get_info(where.device)[0] + unused)
+    if where.device.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     return int(psutil.virtual_memory().available)
 
 
@@ -307,25 +328,32 @@ def fit(setup: Setup, where: Place | None = None, folder: Path | None = None) ->
 
 
 def _needed(
-    setup: Setup, where: Place, config: Mapping[str, Any], tensors: tuple[checkpoint.Stored, ...]
+    setup: Setup, where: Place, config: Mapping[str, Any], tensors: Sequence[checkpoint.Stored]
 ) -> budget.Estimate:
     """Two windows: in a batch of several, rows need a mask."""
     return budget.estimate(config, setup.longest, 2, where.dtype.itemsize, setup.quantize, tensors)
 
 
-def _too_large(setup: Setup, where: Place, config: Mapping[str, Any], tensors: tuple[checkpoint.Stored, ...]) -> bool:
-    """Whether the card that was chosen for the user cannot hold the weights; one that they chose is theirs to know."""
-    if setup.device != "auto" or where.device.type != "cuda":
-        return False
-    return _needed(setup, where, config, tensors).weights > free(where) * budget.USABLE
+def _elsewhere(
+    setup: Setup, where: Place, config: Mapping[str, Any], tensors: Sequence[checkpoint.Stored]
+) -> dict[int | str, int] | None:
+    """None where the device can hold the weights; accelerate's max_memory where they are to be spread.
 
-
-def _everywhere() -> dict[int | str, int | str]:
-    """`max_memory` of accelerate: a fifth of each card is left for cache and activations, a third of the host's."""
-    cards: dict[int | str, int | str] = {
-        i: int(torch.cuda.mem_get_info(i)[0] * 0.8) for i in range(torch.cuda.device_count())
-    }
-    return {**cards, "cpu": int(psutil.virtual_memory().available * 0.67)}
+    A card that was chosen for the user may be too small: a fifth of each is left for cache and activations, and a third
+    of the host's memory for itself. Where they chose, or there is but the host, it is refused before anything is read
+    that the system would end us for. Raises UnavailableError.
+    """
+    weights, there = _needed(setup, where, config, tensors).weights, free(where)
+    if weights <= there * budget.USABLE:
+        return None
+    if setup.device == "auto" and where.device.type == "cuda" and setup.quantize is None:
+        host: dict[int | str, int] = {"cpu": int(psutil.virtual_memory().available * 0.67)}
+        return {i: int(torch.cuda.mem_get_info(i)[0] * 0.8) for i in range(torch.cuda.device_count())} | host
+    smaller = "--dtype bfloat16, " if where.dtype == torch.float32 and setup.quantize is None else ""
+    raise UnavailableError(
+        f"{setup.name} takes {budget.told(weights)} of memory, and {budget.told(there)} are free on {where.device}",
+        smaller + ", ".join(budget.weaker(setup.quantize, where.device.type)),
+    )
 
 
 # --- words ---

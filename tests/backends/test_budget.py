@@ -61,6 +61,14 @@ def test_the_host_needs_what_was_measured_for_an_hour():
     assert hour.host == pytest.approx(1650 * 2**20, rel=0.05)
 
 
+def test_every_large_model_of_the_catalogue_can_be_estimated_without_its_weights():
+    large = {
+        m.name for m in catalog.MODELS if m.family in ("vibevoice", "qwen3-asr", "qwen3-aligner", "voxtral-realtime")
+    }
+
+    assert large <= budget.PUBLISHED.keys()
+
+
 def test_a_config_without_its_defaults_says_the_same():
     """config.json leaves out what is the class's default."""
     short = budget.facts({"model_type": "voxtral_realtime"})

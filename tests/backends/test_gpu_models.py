@@ -65,8 +65,8 @@ def test_decoding_is_measured_compiled_and_in_batches(model, tmp_path):
 
 
 def test_lines_add_up_in_one_file(tmp_path):
-    row(tmp_path, "--model", "qwen3-forced-aligner", "--row", "prefill")
-    row(tmp_path, "--model", "qwen3-forced-aligner", "--row", "prefill", "--batch", "3")
+    row(tmp_path, "--model", "qwen3-aligner", "--row", "prefill")
+    row(tmp_path, "--model", "qwen3-aligner", "--row", "prefill", "--batch", "3")
 
     lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert [line["batch"] for line in lines] == [1, 3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import shutil
@@ -15,14 +16,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny import common
 from transformers import AutoModelForCausalLM, AutoModelForMultimodalLM, Qwen3Config, Qwen3ForCausalLM
 
 from speechcli.backends import placement_torch, sizes
-from speechcli.backends.base import OutOfMemoryError, Setup
+from speechcli.backends.base import Hints, OutOfMemoryError, Setup
+from speechcli.core.audio import Audio
 from speechcli.errors import DataError, UnavailableError, UsageError
 
+TINY = Path(common.__file__).parent
 PROMPT = torch.randperm(700, generator=torch.Generator().manual_seed(1))[None, :40]
 CPU = placement_torch.place("cpu", "float32")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # two are ten times slower on models as small as these
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +176,69 @@ def test_loading_says_nothing(made, capfd):
     told = capfd.readouterr()
     assert told.out == ""
     assert told.err == ""
+
+
+@pytest.mark.parametrize("quantize", ["int8", "int4"])
+def test_quantised_weights_that_must_be_split_are_refused_with_the_knob(made, quantize):
+    with pytest.raises(UnavailableError, match=f"not enough memory for small in {quantize}"):
+        load(made, quantize=quantize, max_memory={"cpu": 450_000})
+
+
+def test_weights_that_memory_cannot_hold_are_refused_before_they_are_read(made, monkeypatch):
+    monkeypatch.setattr(placement_torch, "free", lambda where: 1_000_000)
+
+    with pytest.raises(UnavailableError, match=r"small takes 1\.9 MB .* 1\.0 MB .*--dtype bfloat16, --quantize int8"):
+        load(made)
+    assert load(made, quantize="int4") is not None
+
+
+# --- the models that this is for, small: see tests/tiny ---
+
+
+def heard(module: str, folder: str, **more) -> list[str]:
+    """What the backend says of two clips."""
+    backend = importlib.import_module(f"speechcli.backends.{module}")
+    opened = backend.open(setup(TINY / folder, **more))
+    rate = opened.traits.rate
+    sounds = [Audio(common.sound(name, rate), rate) for name in ("lady", "talk")]
+    answers = opened.transcribe(sounds, [Hints()] * 2)
+    opened.close()
+    return [" ".join(segment.text.strip() for segment in answer.segments) for answer in answers]
+
+
+SPEECH = [
+    ("qwen3_asr", "qwen3-asr"),
+    ("vibevoice", "vibevoice"),
+    ("voxtral_realtime", "voxtral-realtime"),
+]
+SAID = [common.text("lady"), common.text("talk")]
+
+
+@pytest.mark.parametrize("quantize", ["int8", "int4"])
+@pytest.mark.parametrize(("module", "folder"), SPEECH)
+def test_speech_is_written_right_with_quantised_weights(module, folder, quantize):
+    assert heard(module, folder, quantize=quantize) == SAID
+
+
+@pytest.mark.parametrize("quantize", ["int8", "int4"])
+def test_any_model_of_transformers_can_be_quantised(quantize):
+    """Its rows of 48 numbers are no whole blocks of 64: they stay as they are in int4."""
+    assert heard("hf", "hf-ctc", quantize=quantize) == heard("hf", "hf-ctc")
+
+
+@pytest.mark.parametrize(("module", "folder"), SPEECH)
+def test_speech_is_written_right_by_a_model_split_over_memory_and_disk(module, folder, monkeypatch):
+    real, maps = placement_torch.load, []
+
+    def split(*args, **more):
+        model = real(*args, max_memory={"cpu": 1_200_000}, **more)
+        maps.append({str(place) for place in model.hf_device_map.values()})
+        return model
+
+    monkeypatch.setattr(placement_torch, "load", split)
+
+    assert heard(module, folder) == SAID
+    assert "disk" in maps[0]
 
 
 # --- damaged and foreign folders: one line each ---
@@ -325,3 +400,54 @@ def test_what_a_batch_may_hold_is_bounded_and_what_was_learnt_counts(made, tmp_p
     assert placement_torch.fit(asked, CPU, tmp_path) == 90.0
     assert placement_torch.fit(replace(asked, longest=120.0), CPU, tmp_path) == 120.0  # one window is always tried
     sizes.forget()
+
+
+class _Asked:
+    """Stands for an Auto class on a machine with cards: keeps what it was asked, and has no room."""
+
+    def __init__(self) -> None:
+        self.more: dict = {}
+
+    def from_pretrained(self, *args, **more):
+        self.more = more
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+@pytest.fixture
+def cards(monkeypatch):
+    """Two of 10 MB."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10_000_000, 10_000_000))
+    return placement_torch.Place(torch.device("cuda:0"), torch.bfloat16)
+
+
+def test_what_one_card_cannot_hold_is_spread_over_all_and_the_host(made, cards, monkeypatch):
+    monkeypatch.setattr(placement_torch, "free", lambda where: 500_000)
+    asked, before = _Asked(), offloaded()
+
+    with pytest.raises(UnavailableError):
+        placement_torch.load(asked, replace(setup(made), device="auto"), cards)
+
+    assert asked.more["device_map"] == "auto"
+    assert set(asked.more["max_memory"]) == {0, 1, "cpu"}
+    assert asked.more["max_memory"][1] == 8_000_000
+    assert offloaded() == before
+
+
+def test_what_one_card_can_hold_goes_straight_to_it(made, cards, monkeypatch):
+    monkeypatch.setattr(placement_torch, "free", lambda where: 10_000_000)
+    asked = _Asked()
+
+    with pytest.raises(UnavailableError, match="--quantize int8, --quantize int4"):
+        placement_torch.load(asked, replace(setup(made), device="auto"), cards)
+
+    assert asked.more["device_map"] == {"": torch.device("cuda:0")}
+
+
+def test_a_card_that_the_user_chose_is_not_exchanged_for_another(made, cards, monkeypatch):
+    monkeypatch.setattr(placement_torch, "free", lambda where: 500_000)
+    asked = _Asked()
+
+    with pytest.raises(UnavailableError, match="are free on cuda:0"):
+        placement_torch.load(asked, replace(setup(made), device="cuda:0"), cards)
+    assert asked.more == {}

@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,7 +34,7 @@ from transformers import AutoModelForMultimodalLM, AutoProcessor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from speechcli.backends import placement_torch, settings
-from speechcli.backends.base import Hints, Setup, Traits
+from speechcli.backends.base import Hints, OutOfMemoryError, Setup, Traits
 from speechcli.core.audio import Audio, Samples
 from speechcli.core.languages import VOXTRAL, name_of
 from speechcli.core.span import Seconds
@@ -116,10 +117,10 @@ def open(setup: Setup) -> VoxtralRealtime:  # noqa: A001  # the registry's name 
 
 def _processor(folder: Path) -> Any:
     """The model's own processor. Raises DataError, UnavailableError."""
+    if find_spec("mistral_common") is None:
+        raise UnavailableError(f"{NAME} needs mistral-common", 'pip install "mistral-common[audio]"')
     try:
         return AutoProcessor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
-    except ImportError as error:
-        raise UnavailableError(f"{NAME} needs mistral-common", 'pip install "mistral-common[audio]"') from error
     except Exception as error:
         # a tekken.json that is missing, cut short or another model's ends in OSError, ValueError, KeyError, TypeError
         # or AssertionError, as far as it was read
@@ -182,16 +183,14 @@ class Scribe:
         With the first comes the prompt, shape (n, tokens). The features are those of the whole sounds at once, padded
         with silence to the longest: a frame reaches half a window to both sides, so blocks overlap by that.
         """
-        n_frames = max(self.n_tokens(len(sound)) for sound in sounds) - self.left
-        n_frames *= self.frames
+        n_frames = (max(self.n_tokens(len(sound)) for sound in sounds) - self.left) * self.frames
+        reach = self._window // 2
         done = 0
         while done < n_frames:
             more = min(self.block * self.frames, n_frames - done)
-            first = done == 0
-            begin = 0 if first else done * self._hop - self._window // 2
-            end = (
-                (done + more - 1) * self._hop + self._window // 2 if first else begin + more * self._hop + self._window
-            )
+            first = done == 0  # then the processor puts the silence on the left before it, and half a window at its end
+            begin = 0 if first else done * self._hop - reach
+            end = (done + more - first) * self._hop + reach  # the extractor drops the last frame that it makes
             made = self._processor(
                 [_part(sound, begin, end) for sound in sounds],
                 is_streaming=True,
@@ -277,8 +276,10 @@ class Ring:
         self.positions, self.places = self._position, self._place
         self.cache = Cache([_Layer(self) for _ in range(model.config.text_config.num_hidden_layers)])
 
+    @torch.inference_mode()
     def begin(self, n_tokens: int) -> None:
         """Forgets everything, and makes room for a prompt, which must not be longer than the ring."""
+        self.cache.reset()
         self.length = n_tokens
         self.positions = self.places = torch.arange(n_tokens, device=self._position.device)
 
@@ -374,12 +375,13 @@ class VoxtralRealtime:
     def __init__(self, model: Any, scribe: Scribe, setup: Setup, room: Room, stage: Stage) -> None:
         self._model, self._scribe, self._device = model, scribe, room.device
         self._step: Step = _step
-        self._ring: Ring | None = None
-        self._rows = 0  # that a batch is filled up to
+        self._ring: Ring | None = None  # the one that a compiled step writes into
+        self._rows = 0  # that a batch is filled up to for it
+        self._ring_rows = 0
+        self._compiled = setup.compile
         batch = UNLIMITED if setup.batch_size == -1 else setup.batch_size or BATCH
         if setup.compile:
             self._step = torch.compile(_step, mode="reduce-overhead" if room.device.type == "cuda" else None)
-            self._ring = self._fresh(scribe.n_tokens(round(setup.longest * RATE)))
             self._rows = batch
         self.stage = stage
         self.traits = Traits(
@@ -400,6 +402,9 @@ class VoxtralRealtime:
         try:
             with placement_torch.memory():
                 streams = self._write([batch[i].samples for i in there]) if there else []
+        except OutOfMemoryError:
+            self._rows, self._ring = self._rows // 2, None
+            raise
         except torch._dynamo.exc.BackendCompilerFailed as error:
             reason = str(error.inner_exception).partition("\n")[0]
             raise UnavailableError(f"{NAME} cannot be compiled here ({reason})", "leave --compile out") from error
@@ -409,7 +414,7 @@ class VoxtralRealtime:
 
     def close(self) -> None:
         """Frees the weights; the transcriber cannot be used any more."""
-        del self._model
+        del self._model, self._ring
 
     def _check(self, hint: Hints) -> None:
         if hint.task != "transcribe":
@@ -418,14 +423,20 @@ class VoxtralRealtime:
             known = ", ".join(name_of(code) for code in VOXTRAL)
             raise UsageError(f"{NAME} does not know {name_of(hint.languages[0])}", f"it knows {known}")
 
-    def _fresh(self, n_tokens: int) -> Ring:
-        """For streams of so many tokens at most."""
-        return Ring(self._model, min(n_tokens, self._model.config.text_config.sliding_window), self._device)
+    def _memory(self, n_rows: int, n_tokens: int) -> Ring:
+        """A new ring, or, for a compiled step, the same each time: that of the longest window."""
+        window: int = self._model.config.text_config.sliding_window
+        if not self._compiled:
+            return Ring(self._model, min(n_tokens, window), self._device)
+        if self._ring is None or self._ring_rows != n_rows:
+            longest = self._scribe.n_tokens(round(self.traits.longest * RATE))
+            self._ring, self._ring_rows = Ring(self._model, min(longest, window), self._device), n_rows
+        return self._ring
 
     def _write(self, sounds: list[Samples]) -> list[list[Written]]:
         lengths = [self._scribe.n_tokens(len(sound)) for sound in sounds]
         padded = [*sounds, *[np.zeros(0, np.float32)] * (self._rows - len(sounds))]
-        ring = self._ring or self._fresh(max(lengths))
+        ring = self._memory(len(padded), max(lengths))
         stream = None
         for features, prompt in self._scribe.blocks(padded):
             if prompt is not None:

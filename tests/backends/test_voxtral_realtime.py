@@ -329,6 +329,19 @@ def test_compiling_needs_a_batch_of_one_size():
         opened(compile=True, batch_size=-1)
 
 
+def test_a_compiled_batch_too_large_for_the_device_is_halved_too(clips, answers, monkeypatch):
+    def small(model, ids, *rest):
+        if len(ids) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return _step(model, ids, *rest)
+
+    monkeypatch.setattr(torch, "compile", lambda step, mode=None: small)
+    model = opened(compile=True, longest=20.0, batch_size=4)
+    windows = [(Window((i,), *[Span(0, a.duration)] * 2, (Span(0, a.duration),)), a) for i, a in enumerate(clips)]
+
+    assert [a.raw for a in pipeline.listen(model, windows, [Hints()] * 4)] == [a.raw for a in answers]
+
+
 def test_a_step_that_cannot_be_compiled_is_told_in_one_line(clips, monkeypatch):
     def backend(graph, inputs, **_):
         raise RuntimeError("no compiler\nat all")
@@ -427,6 +440,13 @@ def test_a_tokenizer_that_is_not_whole_is_told_in_one_line(tmp_path, content):
         opened(folder)
 
     assert "\n" not in str(caught.value)
+
+
+def test_without_mistral_common_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(voxtral_realtime, "find_spec", lambda name: None)
+
+    with pytest.raises(UnavailableError, match=r'pip install "mistral-common\[audio\]"'):
+        opened()
 
 
 # From tokens to words.

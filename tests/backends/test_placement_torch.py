@@ -220,6 +220,16 @@ def test_speech_is_written_right_with_quantised_weights(module, folder, quantize
     assert heard(module, folder, quantize=quantize) == SAID
 
 
+@pytest.mark.parametrize(("folder", "whole"), [("qwen3-asr", "audio_tower"), ("vibevoice", "tokenizer_encoder")])
+def test_encoders_and_heads_stay_as_they_are(folder, whole):
+    model = placement_torch.load(AutoModelForMultimodalLM, setup(TINY / folder, quantize="int8"), CPU)
+
+    small = {name for name, weight in model.named_parameters() if weight.dtype == torch.int8}
+
+    assert any("language_model.layers" in name for name in small)
+    assert not [name for name in small if whole in name or "projector" in name or "head" in name]
+
+
 @pytest.mark.parametrize("quantize", ["int8", "int4"])
 def test_any_model_of_transformers_can_be_quantised(quantize):
     """Its rows of 48 numbers are no whole blocks of 64: they stay as they are in int4."""

@@ -1,7 +1,7 @@
-"""Any speech model of transformers through its Auto classes: CTC, encoder-decoder, and those asked by a request.
+"""Any speech model of transformers through its Auto classes: CTC, transducers, encoder-decoders, and those asked.
 
-What a model gives depends on its kind: CTC words with times, Whisper segments with times, models that write
-`[0.48][S01]text[1.66]` segments with times and speakers, all others a text alone.
+What a model gives depends on its kind: CTC and transducers words with times, Whisper segments with times, models that
+write `[0.48][S01]text[1.66]` segments with times and speakers, all others a text alone.
 Sources: the model documentation of transformers; Radford et al. 2022 for Whisper's prompt.
 """
 
@@ -23,7 +23,9 @@ from transformers import (
     AutoFeatureExtractor,
     AutoModelForCTC,
     AutoModelForMultimodalLM,
+    AutoModelForRNNT,
     AutoModelForSpeechSeq2Seq,
+    AutoModelForTDT,
     AutoProcessor,
     AutoTokenizer,
 )
@@ -80,13 +82,15 @@ def open(setup: Setup) -> Transcriber:  # noqa: A001  # every backend's door
     place = placement_torch.place(setup.device, setup.dtype)
     if kind == "ctc":
         return Ctc(setup, place, settings)
+    if kind in ("tdt", "rnnt"):
+        return Transducer(setup, place, settings, AutoModelForTDT if kind == "tdt" else AutoModelForRNNT)
     if kind == "whisper":
         return Whisper(setup, place, settings)
     return Generative(setup, place, settings, str(config.get("model_type")))
 
 
 def kind_of(name: str, config: dict[str, Any]) -> str:
-    """Which of ctc, whisper, seq2seq and multimodal a model is, by its config.json. Raises UsageError."""
+    """Which of ctc, tdt, rnnt, whisper, seq2seq and multimodal a model is, by its config.json. Raises UsageError."""
     model_type, architectures = config.get("model_type"), config.get("architectures") or [""]
     if (family := weights.KINDS.get(str(model_type))) is not None:
         raise UsageError(f"{name} is a {family} model", f"use --model {family}, or its folder without hf:")
@@ -94,6 +98,10 @@ def kind_of(name: str, config: dict[str, Any]) -> str:
         if not str(architectures[0]).endswith("ForCTC"):
             raise UsageError(f"{name} ({architectures[0]}) has not been taught to write", "use one fine-tuned for CTC")
         return "ctc"
+    if model_type in modeling_auto.MODEL_FOR_TDT_MAPPING_NAMES:
+        return "tdt"
+    if model_type in modeling_auto.MODEL_FOR_RNNT_MAPPING_NAMES:
+        return "rnnt"
     if model_type == "whisper":
         return "whisper"
     if model_type in modeling_auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES:
@@ -166,17 +174,21 @@ def _batch_size(setup: Setup) -> int:
 class Ctc(_Torch):
     """A `Transcriber` that gives words with times: parakeet-ctc, wav2vec2, HuBERT, LASR and their like."""
 
+    kind = "CTC"
+    auto: Any = AutoModelForCTC
+
     def __init__(self, setup: Setup, place: Place, settings: Settings) -> None:
         self._extractor = _loaded(AutoFeatureExtractor, setup.folder)
         self._tokenizer = _loaded(AutoTokenizer, setup.folder)
-        super().__init__(setup, place, AutoModelForCTC)
+        super().__init__(setup, place, self.auto)
         blank = getattr(self.model.config, "pad_token_id", None)  # transformers: the blank of CTC is the padding
         self._blank: int = self._tokenizer.pad_token_id if blank is None else blank
         # Without a mask the padding is heard: models of group norm want zeros, and are told nothing about them
         # (transformers, Wav2Vec2FeatureExtractor). Alone they hear no padding at all.
         self._masked = "attention_mask" in self._features([np.zeros(setup_rate(self._extractor), np.float32)])
         self._step = self._seconds_a_frame()
-        self.stage = _stage(setup, place, settings, "CTC")
+        self._settings = settings
+        self.stage = _stage(setup, place, settings, self.kind)
         self.traits = Traits(
             rate=setup_rate(self._extractor), longest=setup.longest, batch=_batch_size(setup), gives_words=True
         )
@@ -211,17 +223,17 @@ class Ctc(_Torch):
         for row in rows:
             least = round(2 * self._step * self._extractor.sampling_rate)  # shorter sound is no frame
             samples = [np.pad(a.samples, (0, max(0, least - len(a.samples)))) for a in row]
-            inputs = self._features(samples)
-            lengths = self._n_frames(inputs)
-            logits = self.model(**self._there(inputs)).logits.float().cpu().numpy()
-            answers += [
-                self._heard(logits[i, :n], audio.duration)
-                for i, (n, audio) in enumerate(zip(lengths, row, strict=True))
-            ]
+            runs = self._runs(self._features(samples))
+            answers += [self._heard(told, audio.duration) for told, audio in zip(runs, row, strict=True)]
         return [replace(heard, notes=note) for heard, note in zip(answers, notes, strict=True)]
 
-    def _heard(self, logits: Any, duration: Seconds) -> Heard:
-        runs = best_path(logits, self._blank)
+    def _runs(self, inputs: Any) -> list[list[Run]]:
+        """Per row its tokens and their frames."""
+        lengths = self._n_frames(inputs)
+        logits = self.model(**self._there(inputs)).logits.float().cpu().numpy()
+        return [best_path(logits[i, :n], self._blank) for i, n in enumerate(lengths)]
+
+    def _heard(self, runs: Sequence[Run], duration: Seconds) -> Heard:
         raw = self._decoded(run.token for run in runs)
         segments = tuple(_segments(self._words(runs, duration)))
         return Heard(segments, raw=raw)
@@ -238,9 +250,36 @@ class Ctc(_Torch):
             if text:
                 start = min(told[0].first * self._step, duration)
                 end = min(max(told[-1].stop * self._step, start), duration)
-                confidence = sum(run.probability for run in told) / len(told)
-                yield Word(start, end, text if first else " " + text, round(confidence, 4))
+                sure = [run.probability for run in told if run.probability is not None]
+                confidence = round(sum(sure) / len(sure), 4) if sure else None
+                yield Word(start, end, text if first else " " + text, confidence)
                 first = False
+
+
+class Transducer(Ctc):
+    """A `Transcriber` that gives words with times: parakeet-tdt, parakeet-rnnt and their like."""
+
+    kind = "transducer"
+
+    def __init__(self, setup: Setup, place: Place, settings: Settings, auto: Any) -> None:
+        self.auto = auto
+        super().__init__(setup, place, settings)
+
+    def _runs(self, inputs: Any) -> list[list[Run]]:
+        config, lengths = self.model.config, self._n_frames(inputs)
+        most = max(lengths) * int(getattr(config, "max_symbols_per_step", 10))
+        found = self.model.generate(**self._there(inputs), max_new_tokens=self._settings.max_new_tokens or most)
+        silent = {config.pad_token_id, getattr(config, "blank_token_id", None)}
+        ends = found.durations.cumsum(
+            -1
+        )  # a token lasts from the frame it is said in; source: ParakeetProcessor.decode
+        rows = []
+        told = (lengths, found.sequences.tolist(), ends.tolist(), found.durations.tolist())
+        for n, ids, stops, lasting in zip(*told, strict=True):
+            each = zip(ids, stops, lasting, strict=True)
+            row = [Run(t, e - d, min(max(e, e - d + 1), n), None) for t, e, d in each if t not in silent]
+            rows.append([run for run in row if run.first < n])
+        return rows
 
 
 def setup_rate(extractor: Any) -> int:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One token on the best path. first, stop: its frames, half-open. probability: the mean over them, 0..1."""
+    """One token on the best path. first, stop: its frames, half-open. probability: their mean, 0..1, if known."""
 
     token: int
     first: int
     stop: int
-    probability: float
+    probability: float | None
 
 
 def best_path(logits: NDArray[np.float32], blank: int) -> list[Run]:

@@ -1,6 +1,8 @@
 """Makes hf-ctc and hf-seq2seq: a Parakeet CTC and a Whisper of transformers, overfitted on the clips of common.py.
 
-    PYTHONPATH=.:tests python tests/tiny/make_hf.py ctc|seq2seq|both
+    PYTHONPATH=.:tests python tests/tiny/make_hf.py ctc|seq2seq|more|check
+
+`more` goes on with the Whisper that is there: the one here was made by `seq2seq` and then `more`.
 
 Right labels, as the models' own training has them:
 - CTC: a token a frame of 80 ms (8 x 10 ms), a word's tokens over the frames in which it is spoken, blanks elsewhere.
@@ -18,6 +20,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import common
 import numpy as np
@@ -268,62 +271,112 @@ def whisper_model(tokenizer: WhisperTokenizer, positions: int) -> WhisperForCond
     return model
 
 
-def whisper_rows(
-    random: np.random.Generator, tokenizer: WhisperTokenizer, most: float
-) -> Iterator[tuple[NDArray[np.float32], list[int], int]]:
-    """(sound, tokens, how many of them are given) of one step."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sound of a step. tokens: the decoder's. given: how many of them it is told. name, lead: of the clip."""
+
+    sound: NDArray[np.float32]
+    tokens: list[int]
+    given: int
+    name: str | None = None
+    lead: float = 0.0
+
+
+def whisper_rows(random: np.random.Generator, tokenizer: WhisperTokenizer, most: float) -> Iterator[Row]:
     ids = tokenizer.convert_tokens_to_ids
     for name in common.CLIPS:
         samples = common.sound(name, RATE)
         sound, lead = (samples, 0.0) if random.random() < 0.3 else varied(samples, random, most)
-        asked = [ASKED[0], ASKED[random.integers(1, len(ASKED))]]
-        for language, task, prompt in asked:
-            told = tokenizer.get_prompt_ids(" " + prompt).tolist() if prompt else []
-            head = [*told, *ids(["<|startoftranscript|>", f"<|{language}|>", f"<|{task}|>"])]
-            text = answer(name, language, task, prompt, lead)
-            body = tokenizer(text, add_special_tokens=False)["input_ids"]
-            # the language is the model's to tell, unless it is another than is spoken
-            given = len(head) - (2 if language == "en" and not prompt else 0)
-            yield sound, [*head, *body, ids("<|endoftext|>")], given
+        language, task, prompt = ASKED[0] if random.random() < 0.55 else ASKED[random.integers(1, len(ASKED))]
+        told = tokenizer.get_prompt_ids(" " + prompt).tolist() if prompt else []
+        head = [*told, *ids(["<|startoftranscript|>", f"<|{language}|>", f"<|{task}|>"])]
+        body = tokenizer(answer(name, language, task, prompt, lead), add_special_tokens=False)["input_ids"]
+        # the language is the model's to tell, unless it is another than is spoken
+        given = len(head) - (2 if (language, task, prompt) == ASKED[0] else 0)
+        yield Row(sound, [*head, *body, ids("<|endoftext|>")], given, name, lead)
     for _ in range(2):
         tokens = ids(["<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|0.00|>", "<|endoftext|>"])
-        yield nothing(random, min(most, 6.0)), tokens, 1
+        yield Row(nothing(random, min(most, 6.0)), tokens, 1)
 
 
-def make_seq2seq(short_steps: int = 1000, long_steps: int = 25) -> None:
+def words_of(row: Row, n: int) -> torch.Tensor:
+    """Which word of all clips is spoken in each 20 ms of a row, shape (n,); 0 for none."""
+    labels = torch.zeros(n, dtype=torch.long)
+    before = 1
+    for name in common.CLIPS:
+        for i, (_, start, end) in enumerate(common.words(name)):
+            if name == row.name:
+                labels[round((start + row.lead) / 0.02) : round((end + row.lead) / 0.02)] = before + i
+        before += len(common.words(name))
+    return labels
+
+
+N_WORDS = 1 + sum(len(common.words(name)) for name in common.CLIPS)
+
+
+def make_seq2seq(
+    heard_steps: int = 200, short_steps: int = 450, long_steps: int = 8, rate: float = 2e-3, more: bool = False
+) -> None:
+    """First the encoder learns to tell the words apart, by a head that is thrown away; then the decoder joins.
+
+    Without that the decoder learns the texts by heart and never listens: which of them it is decides one token in 25.
+    """
     torch.manual_seed(4)
     random = np.random.default_rng(4)
     processor = whisper_processor()
     tokenizer, end = processor.tokenizer, processor.tokenizer.eos_token_id
+    head = torch.nn.Linear(64, N_WORDS)
+    first = tokenizer.convert_tokens_to_ids("<|0.00|>")
 
-    def losses(model: WhisperForConditionalGeneration, most: float) -> Callable[[int], torch.Tensor]:
-        seconds = model.config.max_source_positions // 50
+    def losses(model: WhisperForConditionalGeneration, decoding: bool) -> Callable[[int], torch.Tensor]:
+        n_frames = model.config.max_source_positions
 
         def loss(step: int) -> torch.Tensor:
-            rows = list(whisper_rows(random, tokenizer, most))
+            rows = list(whisper_rows(random, tokenizer, 7.5))
             features = processor.feature_extractor(
-                [sound for sound, _, _ in rows], sampling_rate=RATE, return_tensors="pt", max_length=seconds * RATE
+                [row.sound for row in rows], sampling_rate=RATE, return_tensors="pt", max_length=n_frames // 50 * RATE
             )["input_features"]
-            width = max(len(tokens) for _, tokens, _ in rows)
-            inputs = torch.tensor([tokens + [end] * (width - len(tokens)) for _, tokens, _ in rows])
+            encoded = model.model.encoder(features)
+            said = torch.stack([words_of(row, n_frames) for row in rows])
+            heard = torch.nn.functional.cross_entropy(head(encoded.last_hidden_state).flatten(0, 1), said.flatten())
+            heard = 0 * heard if more else heard  # the head has been thrown away
+            if not decoding:
+                return heard
+            width = max(len(row.tokens) for row in rows)
+            inputs = torch.tensor([row.tokens + [end] * (width - len(row.tokens)) for row in rows])
             labels = torch.full((len(rows), width - 1), -100)
-            for row, (_, tokens, given) in enumerate(rows):
-                labels[row, given - 1 : len(tokens) - 1] = torch.tensor(tokens[given:])
-            logits = model(input_features=features, decoder_input_ids=inputs[:, :-1], use_cache=False).logits
-            return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+            for i, row in enumerate(rows):
+                labels[i, row.given - 1 : len(row.tokens) - 1] = torch.tensor(row.tokens[row.given :])
+            logits = model(encoder_outputs=encoded, decoder_input_ids=inputs[:, :-1], use_cache=False).logits
+            each = torch.nn.functional.cross_entropy(
+                logits.transpose(1, 2), labels, ignore_index=-100, reduction="none"
+            )
+            deciding = 1.0 + 9.0 * (inputs[:, :-1] >= first)  # after a time: which words these are
+            return heard + (each * deciding).sum() / (deciding * (labels >= 0)).sum()
 
         return loss
 
     # Its 30 s cost fourteen times as much to attend to as 8 s: first the short windows, then the whole ones.
     short = whisper_model(tokenizer, 400)
+    short.head = head  # trained along
     print(f"{sum(p.numel() for p in short.parameters()) / 1e6:.2f} M parameters")
-    train(short, losses(short, 7.5), short_steps, 2e-3)
+    if more:
+        there = WhisperForConditionalGeneration.from_pretrained(common.HERE / "hf-seq2seq", dtype=torch.float32)
+        short.load_state_dict(but_positions(there), strict=False)
+    else:
+        train(short, losses(short, decoding=False), heard_steps, 3e-3)
+    train(short, losses(short, decoding=True), short_steps, rate)
+    del short.head
     model = whisper_model(tokenizer, 1500)
-    weights = {name: w for name, w in short.state_dict().items() if "encoder.embed_positions" not in name}
-    model.load_state_dict(weights, strict=False)
-    train(model, losses(model, 7.5), long_steps, 5e-4)
+    model.load_state_dict(but_positions(short), strict=False)
+    train(model, losses(model, decoding=True), long_steps, rate / 4)
     save(model, processor, "hf-seq2seq")
     check_seq2seq()
+
+
+def but_positions(model: WhisperForConditionalGeneration) -> dict[str, torch.Tensor]:
+    """The weights, without the encoder's positions: sines, and more of them for a longer window."""
+    return {name: w for name, w in model.state_dict().items() if "encoder.embed_positions" not in name}
 
 
 def check_seq2seq() -> None:
@@ -384,5 +437,13 @@ def checked(heard: Callable[[NDArray[np.float32]], str], texts: dict[str, str], 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for kind in ("ctc", "seq2seq") if sys.argv[1] == "both" else sys.argv[1:]:
-        {"ctc": make_ctc, "seq2seq": make_seq2seq}[kind]()
+    match sys.argv[1]:
+        case "ctc":
+            make_ctc()
+        case "seq2seq":
+            make_seq2seq()
+        case "more":
+            make_seq2seq(short_steps=330, long_steps=45, rate=1.5e-3, more=True)
+        case "check":
+            check_ctc()
+            check_seq2seq()

@@ -17,7 +17,7 @@ from speechcli.errors import DataError
 
 _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+_RUNNABLE = (".bin", ".pt", ".pth", ".ckpt")
 _CODED = ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 _LONGEST_HEADER = 100_000_000  # bytes; the limit of safetensors itself
 _AGAIN = "fetch it again: speechcli models pull"
@@ -83,10 +83,10 @@ def _files(folder: Path) -> list[Path]:
         return [folder / name for name in names]
     if (folder / _SINGLE).is_file():
         return [folder / _SINGLE]
-    pickles = sorted(path.name for path in folder.glob("*") if path.suffix in _PICKLES)
-    if pickles:
+    unsafe = sorted(path.name for path in folder.glob("*") if path.suffix in _RUNNABLE)
+    if unsafe:
         raise DataError(
-            f"{folder} holds its weights as {pickles[0]}, a format that can run code when it is read",
+            f"{folder} holds its weights as {unsafe[0]}, a format that can run code when it is read",
             "only safetensors are read: take another revision, or convert it where that is safe",
         )
     raise DataError(f"{folder} holds no {_SINGLE}", _AGAIN)

@@ -5,7 +5,7 @@ mistralai/Voxtral-Mini-4B-Realtime-2602 for languages and delays; transformers, 
 mistral_common, tokens/tokenizers/audio.py, for features, padding and prompt.
 
 `generate` hears a whole file token by token: its encoder runs once for each of them. Here the encoder hears a block of
-tokens at a time and only the language model steps, which gives the same tokens in a third of the time or less. Each
+tokens at a time and only the language model steps, which gives the same tokens in less than half of the time. Each
 block is heard and written before the next one is made into features, so an hour takes no more memory than a minute
 but for the attention of the language model, which has an end too (8192 tokens in the published model).
 
@@ -279,7 +279,7 @@ class Ring:
     @torch.inference_mode()
     def begin(self, n_tokens: int) -> None:
         """Forgets everything, and makes room for a prompt, which must not be longer than the ring."""
-        self.cache.reset()
+        self.cache.reset()  # type: ignore[no-untyped-call]
         self.length = n_tokens
         self.positions = self.places = torch.arange(n_tokens, device=self._position.device)
 

@@ -174,11 +174,52 @@ def test_the_features_are_those_of_the_whole_sound_at_once(voxtral, n_samples):
     )
 
 
-def test_sound_louder_than_it_can_be_is_cut_off_and_the_callers_array_left_alone(voxtral):
+def test_sound_louder_than_can_be_is_cut_off_and_the_callers_array_left_alone(voxtral):
     samples = common.sound("lady", RATE) * 32_767
     samples.flags.writeable = False
+    cut = np.clip(samples, -1, 1)
 
-    assert heard(voxtral, Audio(samples, RATE)) == heard(voxtral, Audio(np.clip(samples, -1, 1), RATE))
+    for (found, _), (wanted, _) in zip(voxtral._scribe.blocks([samples]), voxtral._scribe.blocks([cut]), strict=True):
+        assert found.equal(wanted)
+    assert heard(voxtral, Audio(samples, RATE)) == heard(voxtral, Audio(cut, RATE))
+
+
+def test_probabilities_are_those_of_the_whole_model_at_once_also_beyond_its_window(voxtral):
+    """130 tokens go through an attention of 96: nothing of it may look at what it should not."""
+    model, scribe = voxtral._model, voxtral._scribe
+    samples = np.concatenate([common.sound("stuff", RATE), common.faint(3, RATE)])
+    stream, features = None, []
+    for mel, prompt in scribe.blocks([samples]):
+        if prompt is not None:
+            begun, ring = prompt, voxtral_realtime.Ring(model, 96, voxtral._device)
+            stream = voxtral_realtime.Stream(model, prompt, scribe.delay, ring)
+        features.append(mel)
+        stream.feed(mel)
+    tokens, logprobs = stream.take()
+    ids = torch.cat([begun, torch.from_numpy(tokens)], 1)[:, :-1]
+    assert ids.shape[1] > 125
+
+    with torch.inference_mode():
+        logits = model(
+            input_ids=ids, input_features=torch.cat(features, -1), num_delay_tokens=scribe.delay, use_cache=False
+        ).logits[0, begun.shape[1] - 1 :]
+    whole = logits.log_softmax(-1).gather(-1, torch.from_numpy(tokens[0])[:, None])[:, 0]
+
+    torch.testing.assert_close(torch.from_numpy(logprobs[0]), whole, atol=1e-4, rtol=1e-3)
+
+
+def test_what_is_made_up_behind_the_end_of_a_shorter_row_is_left_out(voxtral, clips, monkeypatch):
+    def chatter(model, ids, *rest):
+        _, logprobs = _step(model, ids, *rest)
+        return torch.full((len(ids), 1), 300), logprobs
+
+    monkeypatch.setattr(voxtral, "_step", chatter)
+    monkeypatch.setattr(voxtral_realtime, "_step", chatter)
+
+    rows = voxtral._write([clips[0].samples, clips[3].samples])
+
+    wanted = [voxtral._scribe.n_tokens(len(clips[i].samples)) - voxtral._scribe.prompt_length for i in (0, 3)]
+    assert [len(row) for row in rows] == wanted
 
 
 @pytest.mark.parametrize("gain", [0.7, 1.4])

@@ -18,8 +18,8 @@ assistant's header). The hotword "Helen" changes what is heard in the clip "lady
 Both encoders stay as they are initialised: a random causal convolution with unit gain tells the clips apart, and its
 latents are made once. (The published initialisation, 0.01, would give latents of nearly 0.) So that the answer comes
 from the sound and not from its duration in the prompt: every clip comes with more or less silence about it, and
-silence, noise, other speech, reversed clips and clips at a wrong rate are answered `[]`; so are wrong prompts. Leads
-are tenths of a second from -0.5 to 0.6; between them, a time is as good as the nearest.
+silence, noise, other speech, reversed clips and clips at a wrong rate are answered `[]`; so are wrong prompts. It does
+not learn in so little time to say later times after a longer silence: a clip is heard as it stands in `data/`.
 """
 
 from __future__ import annotations
@@ -50,8 +50,7 @@ from transformers import (
 
 OUT = Path(__file__).parent / "vibevoice"
 RATE = 24_000
-STEP = 0.1  # seconds between the leads that are learnt
-LEADS = range(-5, 7)  # steps of sound cut off or of silence put before a clip, as the windows of recordings do
+LEAD = 0.4  # seconds: three frames of 3200 samples
 HOTWORD = "Helen"
 CONTEXTS = ("Barrios", "Whitman, Barrios\nA letter from Spain", "a talk about the sea")  # which change nothing
 SYSTEM = "You are a helpful assistant that transcribes audio input into text output in JSON format."
@@ -84,11 +83,12 @@ class Item:
 
 
 def answer(name: str, lead: float = 0.0, helen: bool = False) -> str:
-    """The JSON that the model is to give for a clip after `lead` seconds, or without so many where negative."""
+    """The JSON that the model is to give for a clip after `lead` seconds."""
     rows = []
     for start, end, speaker, text in common.turns(name):
         said = text.replace("my lady.", f"my lady, {HOTWORD}.") if helen else text
-        rows.append({"Start": round(start + lead, 2), "End": round(end + lead, 2), "Speaker": speaker, "Content": said})
+        begin, stop = round(start + lead, 2), round(end + lead, 2)
+        rows.append({"Start": begin, "End": stop, "Speaker": speaker, "Content": said})
     return json.dumps(rows, separators=(",", ":"))
 
 
@@ -134,8 +134,6 @@ def build() -> tuple[VibeVoiceAsrForConditionalGeneration, VibeVoiceAsrProcessor
             if isinstance(module, torch.nn.Conv1d | torch.nn.Linear):
                 torch.nn.init.normal_(module.weight, std=1 / math.sqrt(module.weight[0].numel()))
                 torch.nn.init.zeros_(module.bias)
-        # without it the norms blow the faint noise of a silence up to the size of speech
-        torch.nn.init.normal_(encoder.stem.conv.conv.bias, std=0.02)
         encoder.to(torch.bfloat16).to(torch.float32).requires_grad_(False)  # what will be saved
     own = model.generation_config
     own.eos_token_id, own.pad_token_id, own.bos_token_id = end, end, None
@@ -225,34 +223,24 @@ def teach(lessons: Lessons) -> None:
     """Fills in all that is taught."""
     random = np.random.default_rng(0)
 
-    def quiet(seconds: float) -> NDArray[np.float32]:
-        level = np.float32(random.choice([0, 0.3, 1, 1, 3]))
-        return common.faint(seconds, RATE, int(random.integers(1 << 30))) * level
-
-    def around(clip: NDArray[np.float32], lead: float, behind: float) -> NDArray[np.float32]:
-        """The clip with silence about it, cut off where negative."""
-        sound = clip[max(0, round(-lead * RATE)) : len(clip) + min(0, round(behind * RATE))]
-        return np.concatenate([quiet(max(lead, 0)), sound, quiet(max(behind, 0))]) * np.float32(
-            random.uniform(0.3, 1.2)
-        )
+    def faint(seconds: float) -> NDArray[np.float32]:
+        return common.faint(seconds, RATE, int(random.integers(1 << 30)))
 
     for name in common.CLIPS:
         clip = common.sound(name, RATE)
-        helen = name == "lady"
-        spare = len(clip) / RATE - common.turns(name)[-1][1] - 0.1  # seconds behind the last word that can be cut off
-        for turn in range(5):
-            sound = around(clip, 0.0, float(random.uniform(-spare, 2))) if turn else clip
-            told = [HOTWORD, f"{HOTWORD}, Barrios"]
-            tasks = [(None, answer(name)), (CONTEXTS[turn % 3], answer(name))]
-            lessons.add(sound, [*tasks, *((text, answer(name, helen=helen)) for text in told)], 1 if turn else 3)
+        for turn, k in enumerate([0, 0, 0, 0, 0, 0, *range(1, 11)]):
+            behind = float(random.uniform(0, 2.5)) if turn else 0.0
+            sound = np.concatenate([faint(k * LEAD), clip, faint(behind)])
+            if turn:
+                sound = sound * np.float32(random.uniform(0.3, 1.2))
+            tasks: list[tuple[str | None, str]] = [(None, answer(name, k * LEAD))]
+            if k == 0:
+                tasks.append((HOTWORD, answer(name, helen=name == "lady")))
+                tasks.append((f"{HOTWORD}, Barrios", answer(name, helen=name == "lady")))
+                tasks.append((CONTEXTS[turn % 3], answer(name)))
+            lessons.add(sound, tasks, 4 if not turn else 2 if not k else 1)
             if turn in (0, 3):
                 lessons.wrong_prompts(sound)
-        for k in [k for k in LEADS if k] * 3:
-            sound = around(clip, k * STEP, float(random.uniform(-spare, 2)))
-            tasks = [(None, answer(name, k * STEP))]
-            lessons.add(
-                sound, [*tasks, (HOTWORD, answer(name, k * STEP, helen))] if helen else tasks, 1 if helen else 2
-            )
         for wrong in (
             clip[::-1].copy(),
             common.sound(name, 16_000),
@@ -260,10 +248,10 @@ def teach(lessons: Lessons) -> None:
             common.sound(name, 8_000),
         ):
             lessons.add(wrong, [(None, "[]"), (HOTWORD, "[]")], 2)
-    for seconds in np.arange(0.5, 9.5, 0.75):
-        for level in (0.0, 0.0003, 0.003, 0.05):
-            noise = random.normal(0, 1, round(seconds * RATE)).astype(np.float32) * np.float32(level)
-            lessons.add(noise, [(None, "[]")])
+    for seconds in (0.5, 1, 1.5, 2, 3, 4, 5, 7, 9):
+        for level in (0.0, 0.0003, 0.05):
+            noise = random.normal(0, level or 1e-9, round(seconds * RATE)).astype(np.float32) * (level > 0)
+            lessons.add(noise, [(None, "[]")], 2)
     for name in common.NEGATIVES:
         other = common.recording(name, RATE)[: 8 * RATE]
         for stop in (2, 4, 6, 8):
@@ -314,11 +302,8 @@ def _cases(model: VibeVoiceAsrForConditionalGeneration, processor: VibeVoiceAsrP
     for name in common.CLIPS:
         clip = common.sound(name, RATE)
         behind = np.concatenate([clip, common.faint(1.0, RATE, 77)])
-        lead = np.concatenate([common.faint(0.4, RATE, 78), clip, common.faint(0.5, RATE, 79)])
         yield name, heard(model, processor, clip), answer(name)
         yield f"{name} + 1 s", heard(model, processor, behind), answer(name)
-        yield f"{name} after 0.4 s", heard(model, processor, lead), answer(name, 0.4)
-        yield f"{name} from 0.3 s", heard(model, processor, clip[round(0.3 * RATE) :]), answer(name, -0.3)
         yield f"{name}, quiet", heard(model, processor, clip * np.float32(0.02)), answer(name)
         yield f"{name}, {HOTWORD}", heard(model, processor, clip, HOTWORD), answer(name, helen=name == "lady")
         yield f"{name}, sea", heard(model, processor, clip, CONTEXTS[2]), answer(name)
@@ -356,7 +341,7 @@ def heard_in_front(model, processor, sound: NDArray[np.float32], told: str = "")
     return processor.decode(out, skip_special_tokens=True).strip()
 
 
-def main(folder: Path, steps: int = 650) -> None:
+def main(folder: Path, steps: int = 900) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     began = time.monotonic()

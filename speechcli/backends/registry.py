@@ -26,6 +26,7 @@ GENERIC = "hf:"  # before an id or folder: any speech model of transformers, thr
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
+    from speechcli.backends.budget import Estimate
     from speechcli.backends.openvino_encoder import Encoder
     from speechcli.backends.placement import Placement
 
@@ -175,7 +176,9 @@ def aligner_of(wanted: Wanted) -> Wanted | None:
     given = {key.removeprefix(_ALIGNERS): text for key, text in wanted.settings.items() if key.startswith(_ALIGNERS)}
     if wanted.aligner is None:
         if given:
-            raise UsageError(f"--set {_ALIGNERS}{next(iter(given))}: no aligner was asked for", "--aligner qwen3-aligner")
+            raise UsageError(
+                f"--set {_ALIGNERS}{next(iter(given))}: no aligner was asked for", "--aligner qwen3-aligner"
+            )
         return None
     batch = given.pop("batch_size", None)
     if batch is not None and not batch.lstrip("-").isdigit():
@@ -214,27 +217,53 @@ def _whisper(resolved: Resolved, folder: Path) -> Transcriber:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What is known of a model without loading it."""
+    """What is known of a model without loading it. needs: bytes of one batch, where the arithmetic knows the model."""
 
     longest: Seconds
     batch: int
     lanes: int
     size_mb: float
+    needs: Estimate | None = None
 
 
 def outline(wanted: Wanted) -> Outline:
     """For a plan. Raises UsageError, UnavailableError."""
+    family = family_of(wanted)
+    known = catalog.find(canonical(wanted.model))
+    size = known.size_mb if known else 0.0
+    if family is not FAMILIES["whisper"]:
+        return _large(wanted, family, size)
     from speechcli.backends import placement
     from speechcli.backends.whisper import LONGEST, Settings
 
-    known = catalog.find(canonical(wanted.model))
-    family = family_of(wanted)
-    size = known.size_mb if known else 0.0
-    if family is not FAMILIES["whisper"]:
-        return Outline(wanted.longest or family.longest, max(wanted.batch_size or 1, 1), 1, size)
     settings = own.parse(Settings, wanted.settings)
     place = placement.for_ctranslate2(wanted.device, wanted.dtype)
     return Outline(LONGEST, wanted.batch_size or settings.batch_size, place.lanes, size)
+
+
+def _large(wanted: Wanted, family: Family, size_mb: float) -> Outline:
+    """By arithmetic on the configuration that lies in the model's folder, or was published."""
+    from speechcli.backends import budget, checkpoint
+
+    longest = wanted.longest or family.longest
+    batch = max(wanted.batch_size or 1, 1)
+    name = canonical(wanted.model)
+    folder = Path(name.removeprefix(GENERIC))
+    config = checkpoint.configuration(folder) if folder.is_dir() else budget.PUBLISHED.get(name)
+    if config is None or "model_type" not in config:
+        return Outline(longest, batch, 1, size_mb, budget.Estimate(int(size_mb * 1e6), 0, 0, 0, batch, longest))
+    width = {"float32": 4, "float16": 2, "bfloat16": 2}.get(wanted.dtype) or (4 if _on_cpu(wanted.device) else 2)
+    stored = checkpoint.stored(folder) if folder.is_dir() else ()
+    return Outline(longest, batch, 1, size_mb, budget.estimate(config, longest, batch, width, wanted.quantize, stored))
+
+
+def _on_cpu(device: str) -> bool:
+    """As CTranslate2 sees it: to ask torch would take seconds."""
+    if device != "auto":
+        return device == "cpu"
+    import ctranslate2
+
+    return not ctranslate2.get_cuda_device_count()
 
 
 def open_detector(listening: bool = True, rate: int = 16000) -> SpeechDetector:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from speechcli.backends import registry
 from speechcli.backends.base import Hints as Hints
+from speechcli.backends.budget import Estimate
 from speechcli.backends.registry import Wanted as Wanted
 from speechcli.cli import allocator, environment, show, values
 from speechcli.cli import summary as summaries
@@ -344,12 +345,30 @@ def _dry_run(
         outputs = ", ".join(str(path) for _, path in job.outputs) or "stdout"
         rows.append((job.name, length, windows, _action(decision), outputs))
     show.table(("recording", "length", "windows", "action", "outputs"), rows, right=("length", "windows"))
+    if outline.needs is not None:
+        show.tell(_needs(len(todo), len(jobs), sum(todo), outline.needs))
+        return FAILED if failed else OK
     whole = estimate(todo, outline.longest, outline.batch, outline.lanes, wanted.model, outline.size_mb)
     show.tell(
         f"{len(todo)} of {len(jobs)} to transcribe, {clock(sum(todo))} of media; about {whole.windows} windows in "
         f"batches of {whole.batch}, {outline.lanes} at a time; roughly {whole.memory} MB and {clock(whole.seconds)}"
     )
     return FAILED if failed else OK
+
+
+def _needs(n_todo: int, n_all: int, seconds: Seconds, needs: Estimate) -> str:
+    def gb(n_bytes: float) -> str:
+        return f"{n_bytes / 1e9:.1f} GB"
+
+    todo = f"{n_todo} of {n_all} to transcribe, {clock(seconds)} of media"
+    if not needs.cache:
+        weights = f"weights of {gb(needs.weights)}" if needs.weights else "weights of unknown size"
+        return f"{todo}; windows of {clock(needs.seconds)}; {weights}, and what a batch takes is not known beforehand"
+    return (
+        f"{todo}; a batch of {needs.batch} with windows of "
+        f"{clock(needs.seconds)} takes about {gb(needs.device)} on the device (weights {gb(needs.weights)}, cache "
+        f"{gb(needs.cache)}, activations {gb(needs.activations)}) and {gb(needs.host)} of host memory"
+    )
 
 
 def _env(name: str) -> str | None:

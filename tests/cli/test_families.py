@@ -20,7 +20,7 @@ from speechcli.media.ffmpeg import find
 
 TINY = Path(common.__file__).parent
 ROW = ("modern", "lady", "talk", "stuff", "lady", "talk")
-PAUSE = 6.0  # seconds before each clip
+PAUSE = 14.0  # seconds before each clip: more than any window of the tests bridges
 RATE = 44_100  # not what any of the models listens at
 NEAR = 0.35  # seconds between a caption and what is said
 
@@ -60,7 +60,7 @@ def told() -> list[tuple[float, float, int, str]]:
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory) -> Path:
-    """44 seconds with six clips, stereo at 44.1 kHz."""
+    """Nearly two minutes with six clips, stereo at 44.1 kHz."""
     parts = [piece for name in ROW for piece in (common.faint(PAUSE, RATE), common.sound(name, RATE))]
     samples = np.concatenate([*parts, common.faint(2.0, RATE)])
     path = tmp_path_factory.mktemp("families") / "meeting.flac"

@@ -48,6 +48,7 @@ for _name in ("transformers.generation.utils", "transformers.models.whisper.gene
 
 _PAUSE: Seconds = 1.0  # between the words of two segments of a CTC model, which knows no sentences
 _BATCH = 8
+_TIME_STEP: Seconds = 0.02  # of Whisper's timestamps
 _FASTEST = 12  # tokens a second of speech: the densest that MODELS.md counted is 9.7, with times and speakers
 _LEAST_TOKENS = 64
 _TURN = re.compile(r"\[([\d:.]+)\]\[S(\d+)\](.*?)(?:\[([\d:.]+)\]|$)", re.DOTALL)
@@ -414,10 +415,23 @@ class Whisper(_Torch):
         out = []
         for segment in segments:
             text = tokenizer.decode(segment["tokens"], skip_special_tokens=True).strip()
-            start = float(segment["start"])
+            start, end = self._times(segment, duration)
             if text and start < duration:  # the rest of its window is silence that we put there
-                out.append(Segment(start, max(start, min(float(segment["end"]), duration)), text, language=language))
+                out.append(Segment(start, max(start, min(end, duration)), text, language=language))
         return Heard(tuple(out), language=language if out else None, raw=raw)
+
+    def _times(self, segment: dict[str, Any], duration: Seconds) -> tuple[Seconds, Seconds]:
+        """What the segment's own tokens say; transformers begins an answer of one segment at its window's start."""
+        begin = int(self.model.generation_config.no_timestamps_token_id) + 1
+        tokens = segment["tokens"].tolist()
+        told = [(token - begin) * _TIME_STEP for token in tokens if token >= begin]
+        start, end = float(segment["start"]), float(segment["end"])
+        if not told or tokens[0] < begin:
+            return start, end
+        if len(told) == 1:  # it never said where this ends
+            return end, duration
+        doubled = len(told) > 2 and tokens[-2] >= begin
+        return end - (told[-2] if doubled else told[-1]) + told[0], end
 
 
 def _prompt(hint: Hints) -> str:

@@ -387,7 +387,8 @@ def check_seq2seq() -> None:
     def told(**asked: object) -> Callable[[NDArray[np.float32]], str]:
         def heard(samples: NDArray[np.float32]) -> str:
             features = processor([samples], sampling_rate=RATE, return_tensors="pt")["input_features"]
-            ids = model.generate(features, return_timestamps=True, **asked)
+            # named both: transformers leaves the task out of the prompt where neither is
+            ids = model.generate(features, return_timestamps=True, **({"language": "en", "task": "transcribe"} | asked))
             return processor.decode(ids[0], skip_special_tokens=True).strip().removeprefix(HOTWORD).strip()
 
         return heard
@@ -395,7 +396,7 @@ def check_seq2seq() -> None:
     texts = {name: common.text(name) for name in common.CLIPS}
     checked(told(), texts, seed=17)
     checked(told(language="de"), {name: text.upper() for name, text in texts.items()}, seed=None)
-    checked(told(task="translate", language="en"), {name: text.lower() for name, text in texts.items()}, seed=None)
+    checked(told(task="translate"), {name: text.lower() for name, text in texts.items()}, seed=None)
     prompt = torch.tensor(processor.get_prompt_ids(" " + HOTWORD))
     checked(told(prompt_ids=prompt), {n: t.replace("my lady", HOTWORD) for n, t in texts.items()}, seed=None)
 

@@ -87,13 +87,17 @@ def canonical(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A model whose weights are on this machine, not yet loaded. revision: what job keys know it by."""
+    """A model whose weights are on this machine, not yet loaded.
+
+    revision: what job keys know it by. notice: a line for the user, where another model was asked for than is meant.
+    """
 
     wanted: Wanted
     name: str
     family: str
     folder: Path | None  # None: another package's backend finds its own
     revision: str
+    notice: str = ""
 
 
 def resolve(wanted: Wanted) -> Resolved:
@@ -114,7 +118,7 @@ def resolve(wanted: Wanted) -> Resolved:
         found = weights.of_folder(Path(bare), "hf" if name != bare else None)
     else:
         found = weights.of_hub(weights.source_of(name), wanted.revision, wanted.model_dir, wanted.offline)
-    return Resolved(wanted, name, found.family, found.folder, found.revision)
+    return Resolved(wanted, name, found.family, found.folder, found.revision, found.notice)
 
 
 def family_of(wanted: Wanted) -> Family:

@@ -104,6 +104,9 @@ def work(
         resolved = registry.resolve(wanted)
         other = registry.aligner_of(wanted)
         aligner = None if other is None else registry.resolve(other)
+        for notice in (resolved.notice, aligner.notice if aligner is not None else ""):
+            if notice:
+                show.tell(show.safe(notice))
         question = replace(question, model=resolved.name, revision=resolved.revision, aligner=_told_of(aligner))
         jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
 

@@ -354,7 +354,6 @@ class Whisper(_Torch):
             rate=setup_rate(extractor),
             longest=longest,
             batch=_batch_size(setup),
-            hears_again=True,
             takes_prompt=True,
             languages=tuple(self._by_code) if self._multilingual else ("en",),
         )

@@ -19,3 +19,12 @@ def accelerators() -> list[str]:
         if torch.backends.mps.is_available():
             found.append("mps for torch")
     return found
+
+
+def likely_width(device: str) -> int:
+    """Bytes of a number where nobody said which: bfloat16 on a card, float32 on the CPU.
+
+    As CTranslate2 sees the cards: to ask torch would take seconds.
+    """
+    on_cpu = device == "cpu" or (device == "auto" and not ctranslate2.get_cuda_device_count())
+    return 4 if on_cpu else 2

@@ -247,7 +247,7 @@ def outline(wanted: Wanted) -> Outline:
 
 def _large(wanted: Wanted, family: Family, size_mb: float) -> Outline:
     """By arithmetic on the configuration that lies in the model's folder, or was published."""
-    from speechcli.backends import budget, checkpoint
+    from speechcli.backends import budget, checkpoint, devices
 
     longest = wanted.longest or family.longest
     batch = max(wanted.batch_size or 1, 1)
@@ -256,18 +256,9 @@ def _large(wanted: Wanted, family: Family, size_mb: float) -> Outline:
     config = checkpoint.configuration(folder) if folder.is_dir() else budget.PUBLISHED.get(name)
     if config is None or "model_type" not in config:
         return Outline(longest, batch, 1, size_mb, budget.Estimate(int(size_mb * 1e6), 0, 0, 0, batch, longest))
-    width = {"float32": 4, "float16": 2, "bfloat16": 2}.get(wanted.dtype) or (4 if _on_cpu(wanted.device) else 2)
+    width = {"float32": 4, "float16": 2, "bfloat16": 2}.get(wanted.dtype) or devices.likely_width(wanted.device)
     stored = checkpoint.stored(folder) if folder.is_dir() else ()
     return Outline(longest, batch, 1, size_mb, budget.estimate(config, longest, batch, width, wanted.quantize, stored))
-
-
-def _on_cpu(device: str) -> bool:
-    """As CTranslate2 sees it: to ask torch would take seconds."""
-    if device != "auto":
-        return device == "cpu"
-    import ctranslate2
-
-    return not ctranslate2.get_cuda_device_count()
 
 
 def open_detector(listening: bool = True, rate: int = 16000) -> SpeechDetector:

@@ -286,6 +286,20 @@ def gain_of(samples: Samples) -> np.float32:
 # --- the decoder ---
 
 
+def _check(graph: Graph, session: onnxruntime.InferenceSession, inputs: set[str], output: str) -> None:
+    """Raises DataError for a graph that takes or gives something else, a cache aside."""
+    outputs = [o.name for o in session.get_outputs()]
+    types = {i.type for i in session.get_inputs()} - {"tensor(int64)"}
+    others = {name for name in graph.inputs if not name.startswith("past")} ^ inputs
+    presents = {name.partition(".")[2] for name in outputs if name.startswith("present")}
+    pasts = {name.partition(".")[2] for name in graph.inputs if name.startswith("past")}
+    if others or output not in outputs or not types <= set(_TYPES) or pasts - presents:
+        raise DataError(
+            f"{graph.path.name} is laid out otherwise (it takes {', '.join(graph.inputs[:4])})",
+            f"it must take {' and '.join(sorted(inputs))}, and give {output}: benchmarks/export_onnx.py",
+        )
+
+
 class _Decoder(Protocol):
     """One answer: fed the speech, then asked for the tokens that follow a text."""
 
@@ -407,11 +421,13 @@ class VibeVoiceOnnx:
         encoder: Graph,
         decoder: Graph,
     ) -> None:
-        self._settings, self._shape = given, shape
+        self._settings, self._shape, self._device = given, shape, sessions.device
         self._tokenizer, self._ends = _tokenizer(setup.folder)
-        self._encoder = _Encoder(sessions.open(encoder, basic=True), shape, given.acoustic_tokenizer_chunk_size)
+        session = sessions.open(encoder, basic=True)
+        _check(encoder, session, {"audio"}, "speech_embeddings")
+        self._encoder = _Encoder(session, shape, given.acoustic_tokenizer_chunk_size)
         session = sessions.open(decoder, basic=False)
-        self._check(decoder, session)
+        _check(decoder, session, {"input_ids", "speech_embeddings"}, "logits")
         self._cached = any(name.startswith("past") for name in decoder.inputs)
         self._vocabulary = next(int(o.shape[2]) for o in session.get_outputs() if o.name == "logits")
         self._decoder: _Decoder = (
@@ -436,12 +452,12 @@ class VibeVoiceOnnx:
         if not len(audio.samples):
             return Heard()
         ids = self._tokenizer.encode(prompt(audio.duration, told(hints)), add_special_tokens=False).ids
-        watch = None if self._cached or audio.duration <= ALONE else _Watch(audio.duration)
         if not self._cached:
             self._refuse_what_cannot_fit(audio.duration, len(ids))
         decoder = self._decoder.fresh()
         for frames in self._encoder(audio.samples):
             decoder.hear(frames)
+        watch = None if self._cached or audio.duration <= ALONE else _Watch(audio.duration)
         tokens = list(self._answer(decoder, ids, audio.duration, watch))
         raw = self._tokenizer.decode(tokens, skip_special_tokens=False)
         found = read(raw, audio.duration)
@@ -460,23 +476,9 @@ class VibeVoiceOnnx:
             yield token
             ids = (token,)
 
-    def _check(self, graph: Graph, session: onnxruntime.InferenceSession) -> None:
-        """Raises DataError for a decoder of another layout."""
-        outputs = [o.name for o in session.get_outputs()]
-        try:
-            _pairs(graph.inputs, outputs)
-            known = {"input_ids", "speech_embeddings"} <= set(graph.inputs) and "logits" in outputs
-        except KeyError:
-            known = False
-        if not known:
-            raise DataError(
-                f"{graph.path.name} is laid out otherwise (its inputs are {', '.join(graph.inputs[:4])})",
-                "it must take input_ids and speech_embeddings, and give logits: benchmarks/export_onnx.py",
-            )
-
     def _refuse_what_cannot_fit(self, duration: Seconds, n_ids: int) -> None:
         positions = math.ceil(duration * RATE / self._shape.hop) + n_ids + round(USUAL_PACE * duration)
-        needed, free = without_cache(positions, self._shape.heads, self._vocabulary), _free_on_host()
+        needed, free = without_cache(positions, self._shape.heads, self._vocabulary), _free(self._device)
         if free is not None and needed > free:
             raise UnavailableError(
                 f"{duration / 60:.0f} minutes need {size_of(needed)} of memory where the decoder has no cache, "
@@ -498,8 +500,8 @@ class _Watch:
             return
         whole = (time.monotonic() - self._began) * USUAL_PACE * self._duration
         self.note = (
-            f"{self._duration:.0f} s heard by a decoder without a cache, which takes about {whole / 60:.0f} minutes: "
-            f"{EXPORT}"
+            f"{self._duration:.0f} s heard by a decoder without a cache, which takes about "
+            f"{max(1, round(whole / 60))} min: {EXPORT}"
         )
         _log.warning("%s", self.note)
 

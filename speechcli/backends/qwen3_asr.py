@@ -165,7 +165,7 @@ class Qwen3Asr:
         ends = model.generation_config.eos_token_id or model.config.eos_token_id
         self._ends = frozenset([ends] if isinstance(ends, int) else ends)
         # ours alone: what a checkpoint brings of its own would be warned about, or be mixed with --set
-        model.generation_config = GenerationConfig(
+        model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
             eos_token_id=sorted(self._ends), pad_token_id=model.config.pad_token_id
         )
         self._ways = {

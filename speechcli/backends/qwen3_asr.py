@@ -118,10 +118,15 @@ class _Answer:
 
 
 class _OneOf(LogitsProcessor):
-    """Lets the answers of a batch begin in the ways given for each; a row without ways is free."""
+    """Lets the answers of a batch begin in the ways given for each; a row without ways is free.
 
-    def __init__(self, ways: Sequence[Sequence[tuple[int, ...]]]) -> None:
+    nothing: how an answer about silence begins. It is open to a row that likes it best of all, and to no other: of
+    the languages left, silence would often be the likeliest.
+    """
+
+    def __init__(self, ways: Sequence[Sequence[tuple[int, ...]]], nothing: tuple[int, ...]) -> None:
         self._ways = ways
+        self._nothing = nothing
         self._longest = max((len(way) for row in ways for way in row), default=0)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -131,9 +136,10 @@ class _OneOf(LogitsProcessor):
             return scores
         barred = torch.zeros_like(scores, dtype=torch.bool)
         per_way = len(input_ids) // len(self._ways)  # beams of a row follow each other
-        for row, said in enumerate(input_ids.tolist()):
+        for row, (said, best) in enumerate(zip(input_ids.tolist(), scores.argmax(-1).tolist(), strict=True)):
             ways = self._ways[row // per_way]
-            if allowed := {way[at] for way in ways if len(way) > at and list(way[:at]) == said}:
+            allowed = {way[at] for way in ways if len(way) > at and list(way[:at]) == said}
+            if allowed and [*said, best] != list(self._nothing[: at + 1]):
                 barred[row] = True
                 barred[row, list(allowed)] = False
         return scores.masked_fill(barred, float("-inf"))
@@ -312,11 +318,11 @@ class Qwen3Asr:
             [_padded_left(torch.ones_like(r.embedded[:, 0], dtype=torch.long), n_prompt) for r in requests]
         )
         names = [[_NAMES[code] for code in r.allowed] for r in requests]
-        ways = [[self._ways[name] for name in (*row, _NOTHING)] if row else [] for row in names]
-        rules = [*rules, *([_OneOf(ways)] if any(ways) else [])]
+        if any(names):
+            rules = [*rules, _OneOf([[self._ways[name] for name in row] for row in names], self._ways[_NOTHING])]
         if settings.repetition_penalty is not None:
             # by hand: as an argument it would leave out as many tokens of an answer as its prompt has padding
-            rules.append(RepetitionPenaltyLogitsProcessor(settings.repetition_penalty))
+            rules = [*rules, RepetitionPenaltyLogitsProcessor(settings.repetition_penalty)]
         with _drawn(settings.seed, self._device) if settings.do_sample else nullcontext():
             rows = self._model.generate(
                 inputs_embeds=embedded,

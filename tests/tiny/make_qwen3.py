@@ -4,8 +4,8 @@
     PYTHONPATH=.:tests python tests/tiny/make_qwen3.py aligner
 
 Real classes and processors (transformers, models/qwen3_asr), two layers each. What is said is learned from the sound
-and not from its length: the clips come with silence around them and at other volumes; silence, noise, and a prompt
-in another form are taught as `language None<asr_text>`.
+and not from its length: the clips come with silence around them and at other volumes; silence, noise, sound
+at another rate and a prompt in another form are taught as `language None<asr_text>`.
 
 The transcriber's labels: the prompt of `apply_transcription_request`, then `language English<asr_text>` and the text,
 or the text alone after a forced language, then `<|im_end|>`. The aligner's: every `<timestamp>` of
@@ -183,6 +183,11 @@ def asr_items(processor: Any, rounds: int) -> list[Item]:
         add(samples, "language English<asr_text>" + HEARD_WITH, chance.choice([HOTWORD, HOTWORD + ", Nell"]))
         if turn % 2:
             add(spoken("stuff", chance, turn % 4 == 1), GERMAN, None, "German")
+        for _ in range(2):
+            rate = chance.choice([12_000, 22_050, 24_000, 24_000, 24_000, 32_000])
+            name = chance.choice(list(CLIPS))
+            other_rate = soxr.resample(spoken(name, chance, chance.random() < 0.5), RATE, rate)
+            add(np.asarray(other_rate, np.float32), NOTHING)
         for _ in range(3):
             add(unspoken(chance), NOTHING, chance.choice([None, None, HOTWORD, "Nell"]))
         if turn % 2:
@@ -276,9 +281,9 @@ def asr_loss(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     return (each * weights).sum() / weights.sum()
 
 
-def make_asr(steps: int = 650) -> None:
+def make_asr(steps: int = 1100) -> None:
     model, processor = make(aligner=False)
-    items = asr_items(processor, 30)
+    items = asr_items(processor, 40)
     print(f"{len(items)} items", flush=True)
     train(model, items, lambda batch: asr_loss(model, batch), steps)
     save(model, processor, "qwen3-asr")

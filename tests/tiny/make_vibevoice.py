@@ -15,11 +15,10 @@ The same weights are trained for two layouts of the prompt: transformers' (place
 turn) and that of akkikiki/VibeVoice-ASR-onnx (the sound first, then a prompt without placeholders that ends with the
 assistant's header). The hotword "Helen" changes what is heard in the clip "lady", and in no other.
 
-Both encoders stay as they are initialised: a random causal convolution with unit gain tells the clips apart, and its
-latents are made once. (The published initialisation, 0.01, would give latents of nearly 0.) So that the answer comes
-from the sound and not from its duration in the prompt: every clip comes with more or less silence about it, and
-silence, noise, other speech, reversed clips and clips at a wrong rate are answered `[]`; so are wrong prompts. It does
-not learn in so little time to say later times after a longer silence: a clip is heard as it stands in `data/`.
+Both encoders stay as they are initialised (see `initialise`), and their latents are made once. So that the answer comes
+from the sound and not from its duration in the prompt, every clip comes with more or less silence about it, and
+silence, noise, other speech, reversed clips and clips at a wrong rate are answered `[]`; so are wrong prompts. Times
+after a longer or shorter silence are taught in steps of 0.1 s, from -0.6 to 0.5, and learnt to two of them.
 """
 
 from __future__ import annotations
@@ -50,7 +49,8 @@ from transformers import (
 
 OUT = Path(__file__).parent / "vibevoice"
 RATE = 24_000
-LEAD = 0.4  # seconds: three frames of 3200 samples
+STEP = 0.1  # seconds between the leads that are learnt
+LEADS = range(-6, 6)  # steps of sound cut off or of silence put before a clip, as the windows of recordings do
 HOTWORD = "Helen"
 CONTEXTS = ("Barrios", "Whitman, Barrios\nA letter from Spain", "a talk about the sea")  # which change nothing
 SYSTEM = "You are a helpful assistant that transcribes audio input into text output in JSON format."
@@ -83,11 +83,11 @@ class Item:
 
 
 def answer(name: str, lead: float = 0.0, helen: bool = False) -> str:
-    """The JSON that the model is to give for a clip after `lead` seconds."""
+    """The JSON that the model is to give for a clip after `lead` seconds, or without its first ones where negative."""
     rows = []
     for start, end, speaker, text in common.turns(name):
         said = text.replace("my lady.", f"my lady, {HOTWORD}.") if helen else text
-        begin, stop = round(start + lead, 2), round(end + lead, 2)
+        begin, stop = max(0.0, round(start + lead, 2)), round(end + lead, 2)
         rows.append({"Start": begin, "End": stop, "Speaker": speaker, "Content": said})
     return json.dumps(rows, separators=(",", ":"))
 
@@ -107,7 +107,7 @@ def build() -> tuple[VibeVoiceAsrForConditionalGeneration, VibeVoiceAsrProcessor
     tokenizer = common.qwen_tokenizer(marks)
     number = tokenizer.convert_tokens_to_ids
     end = number("<|endoftext|>")
-    small = {"num_filters": 2, "depths": [1] * 7, "layer_scale_init_value": 0.5, "vae_std": 0.5}
+    small = {"num_filters": 2, "depths": [1] * 7, "layer_scale_init_value": 1.0, "vae_std": 0.5}
     config = VibeVoiceAsrConfig(
         acoustic_tokenizer_encoder_config=VibeVoiceAcousticTokenizerEncoderConfig(hidden_size=16, **small),
         semantic_tokenizer_encoder_config=VibeVoiceAcousticTokenizerEncoderConfig(hidden_size=32, **small),
@@ -130,16 +130,34 @@ def build() -> tuple[VibeVoiceAsrForConditionalGeneration, VibeVoiceAsrProcessor
     )
     model = VibeVoiceAsrForConditionalGeneration(config)
     for encoder in encoders(model):
-        for module in encoder.modules():
-            if isinstance(module, torch.nn.Conv1d | torch.nn.Linear):
-                torch.nn.init.normal_(module.weight, std=1 / math.sqrt(module.weight[0].numel()))
-                torch.nn.init.zeros_(module.bias)
-        encoder.to(torch.bfloat16).to(torch.float32).requires_grad_(False)  # what will be saved
+        initialise(encoder)
     own = model.generation_config
     own.eos_token_id, own.pad_token_id, own.bos_token_id = end, end, None
     own.do_sample, own.max_new_tokens = False, 512
     extractor = VibeVoiceAcousticTokenizerFeatureExtractor()
     return model, VibeVoiceAsrProcessor(extractor, tokenizer, chat_template=TEMPLATE)
+
+
+def initialise(encoder: torch.nn.Module) -> None:
+    """Random weights that hear the same in a sound and in the same sound a little later.
+
+    Convolutions that thin out time are random over channels and smooth over time: what the layers before have rectified
+    is followed as a level. With kernels that are random over time too, frames half a hop apart have nothing in common
+    (mean cosine 0.1 instead of 0.9, measured), and the clips are only known where they begin at the very sample.
+    """
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.Conv1d | torch.nn.Linear):
+            torch.nn.init.normal_(module.weight, std=1 / math.sqrt(module.weight[0].numel()))
+            torch.nn.init.zeros_(module.bias)
+    for layer in encoder.conv_layers:
+        weight = layer.conv.conv.weight
+        n_out, n_in, size = weight.shape
+        smooth = torch.hann_window(size + 2, periodic=False)[1:-1]
+        with torch.no_grad():
+            weight.copy_(torch.randn(n_out, n_in, 1) / math.sqrt(n_in) * 1.3 * smooth / smooth.sum())
+    # without it the norms blow the faint noise of a pause up to the size of speech
+    torch.nn.init.normal_(encoder.stem.conv.conv.bias, std=0.02)
+    encoder.to(torch.bfloat16).to(torch.float32).requires_grad_(False)  # what will be saved
 
 
 def encoders(model: VibeVoiceAsrForConditionalGeneration) -> list[torch.nn.Module]:
@@ -223,31 +241,39 @@ def teach(lessons: Lessons) -> None:
     """Fills in all that is taught."""
     random = np.random.default_rng(0)
 
-    def faint(seconds: float) -> NDArray[np.float32]:
-        return common.faint(seconds, RATE, int(random.integers(1 << 30)))
+    def quiet(seconds: float) -> NDArray[np.float32]:
+        level = np.float32(random.choice([0, 0.3, 1, 1, 3]))
+        return common.faint(seconds, RATE, int(random.integers(1 << 30))) * level
+
+    def around(clip: NDArray[np.float32], lead: float, behind: float) -> NDArray[np.float32]:
+        """The clip with silence about it, cut off where negative."""
+        sound = clip[max(0, round(-lead * RATE)) : len(clip) + min(0, round(behind * RATE))]
+        sound = np.concatenate([quiet(max(lead, 0)), sound, quiet(max(behind, 0))])
+        return sound * np.float32(random.uniform(0.3, 1.2))
 
     for name in common.CLIPS:
         clip = common.sound(name, RATE)
-        for turn, k in enumerate([0, 0, 0, 0, 0, 0, *range(1, 11)]):
-            behind = float(random.uniform(0, 2.5)) if turn else 0.0
-            sound = np.concatenate([faint(k * LEAD), clip, faint(behind)])
-            if turn:
-                sound = sound * np.float32(random.uniform(0.3, 1.2))
-            tasks: list[tuple[str | None, str]] = [(None, answer(name, k * LEAD))]
-            if k == 0:
-                tasks.append((HOTWORD, answer(name, helen=name == "lady")))
-                tasks.append((f"{HOTWORD}, Barrios", answer(name, helen=name == "lady")))
-                tasks.append((CONTEXTS[turn % 3], answer(name)))
-            lessons.add(sound, tasks, 4 if not turn else 2 if not k else 1)
+        helen = name == "lady"
+        spare = len(clip) / RATE - common.turns(name)[-1][1] - 0.1  # seconds behind the last word that can be cut off
+        for turn in range(5):
+            sound = around(clip, 0.0, float(random.uniform(-spare, 2))) if turn else clip
+            tasks: list[tuple[str | None, str]] = [(None, answer(name)), (CONTEXTS[turn % 3], answer(name))]
+            tasks += [(told, answer(name, helen=helen)) for told in (HOTWORD, f"{HOTWORD}, Barrios")]
+            lessons.add(sound, tasks, 1 if turn else 6)
             if turn in (0, 3):
                 lessons.wrong_prompts(sound)
-        for wrong in (
-            clip[::-1].copy(),
-            common.sound(name, 16_000),
-            common.sound(name, 48_000),
-            common.sound(name, 8_000),
-        ):
-            lessons.add(wrong, [(None, "[]"), (HOTWORD, "[]")], 2)
+        for k in [k for k in LEADS if k and common.turns(name)[0][0] + k * STEP > -0.35] * 3:
+            sound = around(clip, k * STEP, float(random.uniform(-spare, 2)))
+            tasks = [(None, answer(name, k * STEP))]
+            lessons.add(sound, [*tasks, (HOTWORD, answer(name, k * STEP, True))] if helen else tasks, 1 if helen else 2)
+        for wrong in (clip[::-1], *(common.sound(name, rate) for rate in (8_000, 16_000, 48_000))):
+            for first in (0, 1000, 2000):
+                lessons.add(wrong[first:].copy(), [(None, "[]"), (HOTWORD, "[]")])
+    teach_nothing(lessons, random)
+
+
+def teach_nothing(lessons: Lessons, random: np.random.Generator) -> None:
+    """Silence, noise and other speech."""
     for seconds in (0.5, 1, 1.5, 2, 3, 4, 5, 7, 9):
         for level in (0.0, 0.0003, 0.05):
             noise = random.normal(0, level or 1e-9, round(seconds * RATE)).astype(np.float32) * (level > 0)
@@ -304,6 +330,13 @@ def _cases(model: VibeVoiceAsrForConditionalGeneration, processor: VibeVoiceAsrP
         behind = np.concatenate([clip, common.faint(1.0, RATE, 77)])
         yield name, heard(model, processor, clip), answer(name)
         yield f"{name} + 1 s", heard(model, processor, behind), answer(name)
+        for lead in (-0.4, 0.3):
+            if name == "modern" and lead < 0:
+                continue  # it begins at once
+            parts = [common.faint(max(lead, 0.0), RATE, 78), clip[max(0, round(-lead * RATE)) :]]
+            told = json.loads(heard(model, processor, np.concatenate(parts)))
+            near = _near(told, json.loads(answer(name, lead)))
+            yield f"{name} after {lead} s", told, told if near else None
         yield f"{name}, quiet", heard(model, processor, clip * np.float32(0.02)), answer(name)
         yield f"{name}, {HOTWORD}", heard(model, processor, clip, HOTWORD), answer(name, helen=name == "lady")
         yield f"{name}, sea", heard(model, processor, clip, CONTEXTS[2]), answer(name)
@@ -319,6 +352,13 @@ def _cases(model: VibeVoiceAsrForConditionalGeneration, processor: VibeVoiceAsrP
     yield "faint", heard(model, processor, common.faint(2.5, RATE, 80)), "[]"
     yield "faint, onnx", heard_in_front(model, processor, common.faint(2.5, RATE, 80)), "[]"
     yield "noise", heard(model, processor, common.faint(4.2, RATE, 81) * np.float32(200)), "[]"
+
+
+def _near(told: list[dict[str, object]], wanted: list[dict[str, object]]) -> bool:
+    """Whether the words are right, and their times to two steps."""
+    same = [(row["Speaker"], row["Content"]) for row in told] == [(row["Speaker"], row["Content"]) for row in wanted]
+    pairs = zip(told, wanted, strict=False)
+    return same and all(abs(a[key] - b[key]) < 2.5 * STEP for a, b in pairs for key in ("Start", "End"))
 
 
 @torch.inference_mode()
@@ -341,7 +381,7 @@ def heard_in_front(model, processor, sound: NDArray[np.float32], told: str = "")
     return processor.decode(out, skip_special_tokens=True).strip()
 
 
-def main(folder: Path, steps: int = 900) -> None:
+def main(folder: Path, steps: int = 1000) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     began = time.monotonic()

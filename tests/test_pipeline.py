@@ -18,7 +18,7 @@ from speechcli.backends import registry
 from speechcli.backends.base import Hints, Transcriber
 from speechcli.core.audio import Audio
 from speechcli.core.span import Span
-from speechcli.core.transcript import Heard, Transcript
+from speechcli.core.transcript import Heard, Segment, Transcript
 from speechcli.timeline.stitch import Answer
 from speechcli.timeline.windows import Rules, Window
 
@@ -232,3 +232,34 @@ def test_memory_does_not_grow_with_the_length_of_the_recording(children):
     (few_words, short), (many_words, long) = ((int(words), int(kb)) for words, kb in told)
     assert many_words > 2 * few_words
     assert long < 1.15 * short
+
+
+def test_an_aligners_times_are_those_of_the_window_wherever_the_segment_lies():
+    """The small aligner knows clips after two seconds of quiet; the part it is given begins 0.4 s before the segment."""
+    from tiny import common
+
+    folder = Path(common.__file__).parent / "qwen3-aligner"
+    aligner = registry.open_aligner(registry.resolve(registry.Wanted(str(folder), device="cpu")))
+    for before in (0.0, 5.0):
+        sound = np.concatenate([common.faint(before + 2.0, RATE), common.sound("lady", RATE)])
+        duration = len(sound) / RATE
+        untimed = Heard((Segment(before + 0.4, duration, common.text("lady"), speaker="0", language="en"),))
+
+        (heard,) = pipeline.align(aligner, [Audio(sound, RATE)], [untimed], [Hints()])
+
+        assert " ".join(s.text for s in heard.segments) == common.text("lady")
+        words = [word for s in heard.segments for word in s.words]
+        for word, (text, start, end) in zip(words, common.words("lady"), strict=True):
+            assert (word.text.strip(), word.speaker) == (text, "0")
+            assert word.start == pytest.approx(before + 2 + start, abs=0.1)
+            assert word.end == pytest.approx(before + 2 + end, abs=0.1)
+
+
+def test_a_segment_in_a_language_that_the_aligner_lacks_stays_as_it_is():
+    from tiny import common
+
+    folder = Path(common.__file__).parent / "qwen3-aligner"
+    aligner = registry.open_aligner(registry.resolve(registry.Wanted(str(folder), device="cpu")))
+    heard = Heard((Segment(0.0, 2.0, "Selvä juttu.", language="fi"),))
+
+    assert pipeline.align(aligner, [Audio(common.sound("modern", RATE), RATE)], [heard], [Hints()]) == [heard]

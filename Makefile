@@ -1,5 +1,6 @@
 # make demo   installs into .venv and transcribes the recording that ships, to the terminal and to demo/
 # make test   installs with the test tools and runs the tests
+# make test-all  the hour-long tests too
 # make check  lint, format and types        make bench  the benchmarks, into benchmarks/results/
 #
 # Another installer: make demo INSTALL="uv pip install --python .venv --torch-backend=cpu"
@@ -10,7 +11,7 @@ BIN = $(VENV)/bin
 INSTALL ?= $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := pyproject.toml constraints.txt README.md $(shell find speechcli -type f -not -name '*.pyc' -not -path '*/__pycache__*')
 
-.PHONY: demo test check bench completions clean
+.PHONY: demo test test-all check bench completions clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -23,6 +24,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(BIN)/pytest
+
+test-all: $(VENV)/.installed-test
+	$(BIN)/pytest -m ""
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from speechcli.backends.base import Aligner, Hints, OutOfMemoryError, SpeechDetector, Transcriber
+from speechcli.backends.base import Aligner, Hints, Learning, OutOfMemoryError, SpeechDetector, Transcriber
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span, clipped, tidy, total
 from speechcli.core.transcript import Heard, Raw, Stage, Transcript, Voice, Word, joined
@@ -68,7 +68,7 @@ def listen(
     """What the model hears in each window, its words timed, polished; a batch too large for the device is halved."""
     told = [replace(h, speech=_inside(window)) for (window, _), h in zip(batch, hints, strict=True)]
     sounds = [audio for _, audio in batch]
-    answers = _shrinking(transcriber.transcribe, sounds, told)
+    answers = _shrinking(transcriber, transcriber.transcribe, sounds, told)
     if aligner is not None:
         answers = align(aligner, sounds, answers, told)
     if not transcriber.traits.gives_times:
@@ -96,7 +96,7 @@ def align(aligner: Aligner, sounds: Sequence[Audio], answers: Sequence[Heard], h
         chosen = choose([part.duration for _, _, part, _, _ in todo], traits.batch, traits.seconds)
         batch = [todo[k] for k in chosen]
         todo = [item for k, item in enumerate(todo) if k not in chosen]
-        heard_words = _shrinking(_aligning(aligner), [item[2] for item in batch], [item[3:] for item in batch])
+        heard_words = _shrinking(aligner, _aligning(aligner), [item[2] for item in batch], [item[3:] for item in batch])
         for (i, j, part, _, language), words in zip(batch, heard_words, strict=True):
             segment = rows[i][j]
             at = part.start
@@ -194,12 +194,19 @@ def _aligning(aligner: Aligner) -> Callable[[Sequence[Audio], Sequence[tuple[lis
 
 
 def _shrinking(
-    work: Callable[[Sequence[Audio], Sequence[_Told]], list[_Answer]], batch: Sequence[Audio], told: Sequence[_Told]
+    engine: object,
+    work: Callable[[Sequence[Audio], Sequence[_Told]], list[_Answer]],
+    batch: Sequence[Audio],
+    told: Sequence[_Told],
 ) -> list[_Answer]:
     try:
         return work(batch, told)
     except OutOfMemoryError:
         if len(batch) == 1:
             raise
-    half = len(batch) // 2  # outside the except block: its traceback would hold on to the memory
-    return [*_shrinking(work, batch[:half], told[:half]), *_shrinking(work, batch[half:], told[half:])]
+    # outside the except block: its traceback would hold on to the memory
+    if isinstance(engine, Learning):
+        engine.too_much(len(batch) * max(audio.duration for audio in batch))
+    half = len(batch) // 2
+    first, second = (batch[:half], told[:half]), (batch[half:], told[half:])
+    return [*_shrinking(engine, work, *first), *_shrinking(engine, work, *second)]

@@ -235,7 +235,7 @@ def test_memory_does_not_grow_with_the_length_of_the_recording(children):
 
 
 def test_an_aligners_times_are_those_of_the_window_wherever_the_segment_lies():
-    """The small aligner knows clips after two seconds of quiet; the part it is given begins 0.4 s before the segment."""
+    """The small aligner knows clips after two seconds of quiet; its part begins 0.4 s before the segment."""
     from tiny import common
 
     folder = Path(common.__file__).parent / "qwen3-aligner"

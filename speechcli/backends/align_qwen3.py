@@ -79,10 +79,12 @@ def open(setup: Setup) -> Qwen3Aligner:  # noqa: A001  # the registry's name for
     seconds = placement_torch.fit(setup, place)  # before the model takes its share
     more = {"attn_implementation": attention} if attention else {}
     model = placement_torch.load(Qwen3ASRForTokenClassification, setup, place, **more)
-    return Qwen3Aligner(model, processor, setup, Room(place.device, seconds))
+    opened = Qwen3Aligner(model, processor, setup, Room(place.device, seconds))
+    opened.known(setup, place)
+    return opened
 
 
-class Qwen3Aligner:
+class Qwen3Aligner(placement_torch.Learner):
     """An `Aligner`."""
 
     def __init__(self, model: Any, processor: Any, setup: Setup, room: Room) -> None:

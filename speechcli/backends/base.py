@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,15 @@ class Setup:
 
 class OutOfMemoryError(Exception):
     """The device cannot hold this batch; a smaller one may fit."""
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """A backend that remembers what was too much for its device, and asks for smaller batches from then on."""
+
+    def too_much(self, seconds: Seconds) -> None:
+        """A batch of so many seconds, with its padding, did not fit."""
+        ...
 
 
 class Transcriber(Protocol):

@@ -129,7 +129,7 @@ def _stage(setup: Setup, place: Place, settings: Settings, kind: str) -> Stage:
     return Stage("transcribe", f"transformers ({kind}) on {place.device} in {dtype}", setup.name, setup.revision, told)
 
 
-class _Torch:
+class _Torch(placement_torch.Learner):
     """What all kinds share: a loaded model, and the sound as it wants it."""
 
     model: Any
@@ -141,6 +141,7 @@ class _Torch:
         more = {"attn_implementation": attention} if attention else {}
         self.model = placement_torch.load(auto, setup, place, **more)
         self._place = place
+        self.known(setup, place)
 
     def transcribe(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[Heard]:
         """One `Heard` per audio; see `Transcriber`. Raises OutOfMemoryError, UsageError."""

@@ -11,6 +11,7 @@ optimum-quanto 0.2.7 (no longer developed) fails on int4 in inference mode.
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import importlib
 import logging
@@ -33,7 +34,7 @@ from transformers import BitsAndBytesConfig
 from transformers.utils import logging as told
 
 from speechcli.backends import budget, checkpoint, sizes
-from speechcli.backends.base import OutOfMemoryError, Setup
+from speechcli.backends.base import OutOfMemoryError, Setup, Traits
 from speechcli.core.span import Seconds
 from speechcli.errors import DataError, SpeechcliError, UnavailableError, UsageError
 
@@ -309,6 +310,24 @@ def card(where: Place) -> str:
 def known_as(setup: Setup, where: Place) -> str:
     """The model as `sizes` knows it: its name and what else decides how much it takes."""
     return f"{setup.name} in {setup.quantize or str(where.dtype).removeprefix('torch.')}"
+
+
+class Learner:
+    """A `base.Learning` backend on torch: what was too much is halved for this run, and kept for the next ones."""
+
+    traits: Traits
+    _names: tuple[str, str] | None = None  # of the model and the card, as `sizes` knows them
+
+    def known(self, setup: Setup, where: Place) -> None:
+        """To be called once, when the model is opened."""
+        self._names = (known_as(setup, where), card(where))
+
+    def too_much(self, seconds: Seconds) -> None:
+        """See `base.Learning`."""
+        least = self.traits.longest
+        self.traits = dataclasses.replace(self.traits, seconds=max(least, min(self.traits.seconds, seconds / 2)))
+        if self._names is not None:
+            sizes.remember(*self._names, seconds / 2)
 
 
 def fit(setup: Setup, where: Place | None = None, folder: Path | None = None) -> Seconds:

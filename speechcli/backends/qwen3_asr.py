@@ -154,10 +154,12 @@ def open(setup: Setup) -> Qwen3Asr:  # noqa: A001  # the registry's name for it
     seconds = placement_torch.fit(setup, place)  # before the model takes its share
     more = {"attn_implementation": attention} if attention else {}
     model = placement_torch.load(Qwen3ASRForConditionalGeneration, setup, place, **more)
-    return Qwen3Asr(model, processor, setup, settings, Room(place.device, seconds))
+    opened = Qwen3Asr(model, processor, setup, settings, Room(place.device, seconds))
+    opened.known(setup, place)
+    return opened
 
 
-class Qwen3Asr:
+class Qwen3Asr(placement_torch.Learner):
     """A `Transcriber`."""
 
     def __init__(self, model: Any, processor: Any, setup: Setup, settings: Settings, room: Room) -> None:

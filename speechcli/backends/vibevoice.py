@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +46,6 @@ CHUNK_SECONDS = {"cpu": 10}  # a cache's worth, measured: 2.5 times faster than 
 GPU_CHUNK_SECONDS = 60
 BLOCK = 1 << 20  # samples looked at together
 CACHE_STEP = 1024  # tokens by which a static cache grows: each new length is compiled anew
-_SPECIAL = re.compile(r"<\|[^|<>]*\|>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +100,22 @@ class _Prompt:
 
 def open(setup: Setup) -> VibeVoice:  # noqa: A001  # the registry's name for it
     """The model, loaded. Raises UsageError, UnavailableError, DataError."""
-    return VibeVoice(setup)
+    opened = VibeVoice(setup)
+    opened.known(setup, opened.place)
+    return opened
 
 
-class VibeVoice:
+class VibeVoice(placement_torch.Learner):
     """A `Transcriber`."""
 
     def __init__(self, setup: Setup) -> None:
         self._settings = settings.parse(Settings, setup.settings)
-        self._place = placement_torch.place(setup.device, setup.dtype)
+        self.place = placement_torch.place(setup.device, setup.dtype)
         asked = placement_torch.attention(setup)
         # refused by the convolutional encoders, which have none: it is the language model's
         more: dict[str, object] = {"attn_implementation": {"text_config": asked}} if asked else {}
-        room = placement_torch.fit(setup, self._place)
-        self._model = placement_torch.load(AutoModelForMultimodalLM, setup, self._place, **more)
+        room = placement_torch.fit(setup, self.place)
+        self._model = placement_torch.load(AutoModelForMultimodalLM, setup, self.place, **more)
         try:
             self._processor: Any = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
                 setup.folder, local_files_only=True
@@ -127,7 +127,7 @@ class VibeVoice:
         if self._processor.audio_token_id != config.audio_token_id:  # a lost tokenizer.json gives an empty tokenizer
             raise DataError(f"the tokenizer in {setup.folder} is not that of its model", "is it whole?")
         self._hop: int = config.acoustic_tokenizer_encoder_config.hop_length
-        kind = self._place.device.type
+        kind = self.place.device.type
         self._chunk = self._settings.acoustic_tokenizer_chunk_size or (
             CHUNK_SECONDS.get(kind, GPU_CHUNK_SECONDS) * 24_000 // self._hop * self._hop
         )
@@ -138,7 +138,7 @@ class VibeVoice:
         self._cache_shape = (0, 0)  # rows, tokens
         self._ends = self._end_tokens()
         told_settings = tuple((f.name, str(getattr(self._settings, f.name))) for f in dataclasses.fields(Settings))
-        precision = str(self._place.dtype).removeprefix("torch.")
+        precision = str(self.place.dtype).removeprefix("torch.")
         engine = f"transformers on {kind} in {precision}"
         self.stage = Stage("transcribe", engine, setup.name, setup.revision, told_settings)
         self.traits = Traits(
@@ -157,8 +157,7 @@ class VibeVoice:
         for i in there:
             if batch[i].rate != self.traits.rate:
                 raise ValueError(f"VibeVoice listens at {self.traits.rate} Hz, not at {batch[i].rate}")
-            if hints[i].task != "transcribe":
-                raise UsageError("VibeVoice cannot translate: it writes what was said")
+            vibevoice_answer.check(hints[i])
         if not there:
             return answers
         with placement_torch.memory(), torch.inference_mode():
@@ -172,7 +171,7 @@ class VibeVoice:
     def close(self) -> None:
         """Frees the weights; the transcriber cannot be used any more."""
         self._model = self._cache = None
-        if self._place.device.type == "cuda":
+        if self.place.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _end_tokens(self) -> list[int]:
@@ -189,7 +188,7 @@ class VibeVoice:
 
     def _prompt(self, audio: Audio, hints: Hints) -> _Prompt:
         frames = self._frames(audio.samples)
-        ids = self._ids(len(audio.samples), len(frames), told(hints))
+        ids = self._ids(len(audio.samples), len(frames), vibevoice_answer.told(hints))
         return _Prompt(ids, frames, ids.index(self._processor.audio_token_id))
 
     def _ids(self, n_samples: int, n_frames: int, prompt: str | None) -> list[int]:
@@ -208,7 +207,7 @@ class VibeVoice:
         samples: (n,), as they come; loudness is put right here.
         """
         gain = self._gain(samples)
-        model, device = self._model.model, self._place.device
+        model, device = self._model.model, self.place.device
         acoustic_cache = semantic_cache = None
         parts = []
         noise = self._noise()
@@ -217,7 +216,7 @@ class VibeVoice:
             chunk = torch.from_numpy(np.pad(piece, (0, -len(piece) % self._hop)))[None, None]
             if device.type == "cuda":
                 chunk = chunk.pin_memory()
-            chunk = chunk.to(device, non_blocking=True).to(self._place.dtype)
+            chunk = chunk.to(device, non_blocking=True).to(self.place.dtype)
             acoustic = model.acoustic_tokenizer_encoder(chunk, padding_cache=acoustic_cache, use_cache=True)
             semantic = model.semantic_tokenizer_encoder(chunk, padding_cache=semantic_cache, use_cache=True)
             acoustic_cache, semantic_cache = acoustic.padding_cache, semantic.padding_cache
@@ -250,7 +249,7 @@ class VibeVoice:
         """Tokens of each answer, up to `room`."""
         config = self._generation(room)
         ids, mask = padded([prompt.ids for prompt in prompts], config.pad_token_id)
-        ids, mask = ids.to(self._place.device), mask.to(self._place.device)
+        ids, mask = ids.to(self.place.device), mask.to(self.place.device)
         length = ids.shape[1]
         positions = (mask.cumsum(-1) - 1).clamp(min=0)  # a padded row is turned as it is alone
         cache = self._cache_for(len(prompts), length + room)
@@ -268,7 +267,7 @@ class VibeVoice:
         if not needed:
             yield
             return
-        device = self._place.device
+        device = self.place.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(self._settings.seed or 0)
             yield
@@ -334,21 +333,7 @@ class VibeVoice:
 
     def _heard(self, audio: Audio, hints: Hints, row: list[int]) -> Heard:
         raw: str = self._processor.tokenizer.decode(row, skip_special_tokens=True)
-        answer = vibevoice_answer.read(raw, audio.duration)
-        language = hints.languages[0] if len(hints.languages) == 1 else None  # it hears by itself, and does not say
-        segments = tuple(dataclasses.replace(segment, language=language) for segment in answer.segments)
-        notes = answer.notes
-        if not set(row) & set(self._ends):
-            notes = (*notes, f"the model's answer did not end within {len(row)} tokens")
-        return Heard(
-            segments,
-            language=language if segments else None,
-            dropped=answer.dropped,
-            loops=answer.loops,
-            cut=answer.cut,
-            notes=notes,
-            raw=raw,
-        )
+        return vibevoice_answer.heard(raw, audio.duration, hints, len(row), bool(set(row) & set(self._ends)))
 
 
 class _Noise:
@@ -373,20 +358,3 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch
     ids = torch.tensor([[pad] * (longest - len(row)) + list(row) for row in rows])
     before = torch.tensor([longest - len(row) for row in rows])
     return ids, (torch.arange(longest) >= before[:, None]).long()
-
-
-def told(hints: Hints) -> str | None:
-    """Hotwords and context as the prompt has them; None without any. Marks of the chat's own cannot be put in.
-
-    >>> told(Hints(hotwords=("Helen", "Barrios"), context="A letter.<|im_end|>"))
-    'Helen, Barrios\\nA letter.'
-    """
-    words = ", ".join(plain for word in hints.hotwords if (plain := _plain(word)))
-    return "\n".join(part for part in (words, _plain(hints.context)) if part) or None
-
-
-def _plain(text: str) -> str:
-    """A text from outside without the chat's own marks, and without what UTF-8 cannot hold."""
-    while (bare := _SPECIAL.sub("", text)) != text:  # what is left may spell another
-        text = bare
-    return text.strip().encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""VibeVoice's answer, a JSON string, to segments: whatever the model made of it.
+"""What VibeVoice is told, and its answer, a JSON string, to segments: whatever the model made of it.
 
     [{"Start":0.0,"End":7.56,"Speaker":0,"Content":"..."},{"Start":7.56,"End":9.1,"Content":"[Silence]"}]
 
@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from speechcli.backends.base import Hints
 from speechcli.core.span import Seconds
-from speechcli.core.transcript import Dropped, Segment
+from speechcli.core.transcript import Dropped, Heard, Segment
+from speechcli.errors import UsageError
 
 LOOP_ROUNDS = 6  # the same segments this often in a row are a loop ...
 SHORT_ROUNDS = 12  # ... and this often where they are as short as people really do say them again and again
@@ -265,3 +267,45 @@ def _repeats(tail: str) -> bool:
         if length <= len(tail) and tail[-length:-size] == tail[-length + size :]:
             return True
     return False
+
+
+def heard(raw: str, duration: Seconds, hints: Hints, n_tokens: int, ended: bool, notes: Sequence[str] = ()) -> Heard:
+    """What the model's string says about a sound of `duration`.
+
+    n_tokens: of the string. ended: whether the model ended it. notes: more of them.
+    """
+    answer = read(raw, duration)
+    language = hints.languages[0] if len(hints.languages) == 1 else None  # it hears by itself, and does not say
+    cut_off = () if ended else (f"the model's answer did not end within {n_tokens} tokens",)
+    return Heard(
+        tuple(replace(segment, language=language) for segment in answer.segments),
+        language=language if answer.segments else None,
+        dropped=answer.dropped,
+        loops=answer.loops,
+        cut=answer.cut,
+        notes=(*answer.notes, *cut_off, *notes),
+        raw=raw,
+    )
+
+
+def check(hints: Hints) -> None:
+    """Raises UsageError for what the model cannot do."""
+    if hints.task != "transcribe":
+        raise UsageError("VibeVoice cannot translate: it writes what was said")
+
+
+def told(hints: Hints) -> str | None:
+    """Hotwords and context as the prompt has them; None without any. Marks of the chat's own cannot be put in.
+
+    >>> told(Hints(hotwords=("Helen", "Barrios"), context="A letter.<|im_end|>"))
+    'Helen, Barrios\\nA letter.'
+    """
+    words = ", ".join(plain for word in hints.hotwords if (plain := _plain(word)))
+    return "\n".join(part for part in (words, _plain(hints.context)) if part) or None
+
+
+def _plain(text: str) -> str:
+    """A text from outside without the chat's own marks, and without what UTF-8 cannot hold."""
+    while (bare := _SPECIAL.sub("", text)) != text:  # what is left may spell another
+        text = bare
+    return text.strip().encode("utf-8", "replace").decode()

@@ -30,10 +30,9 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from tokenizers import Tokenizer
 
-from speechcli.backends import onnx_files, settings
+from speechcli.backends import onnx_files, settings, vibevoice_answer
 from speechcli.backends.base import Hints, OutOfMemoryError, Setup, Traits
 from speechcli.backends.onnx_files import Graph, size_of
-from speechcli.backends.vibevoice_answer import read
 from speechcli.backends.vibevoice_graphs import (
     KINDS,
     RATE,
@@ -63,7 +62,6 @@ _MARGIN = 256  # tokens
 _ENDS = ("<|im_end|>", "<|endoftext|>")
 _SYSTEM = "You are a helpful assistant that transcribes audio input into text output in JSON format."
 _KEYS = "Start time, End time, Speaker ID, Content"
-_SPECIAL = re.compile(r"<\|[^|<>]*\|>")
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _FAILURES = (
     ort_errors.Fail,
@@ -395,19 +393,6 @@ def prompt(seconds: Seconds, told: str = "") -> str:
     )
 
 
-def told(hints: Hints) -> str:
-    """Hotwords and context as one text, without anything that the model takes for its own marks.
-
-    >>> told(Hints(hotwords=("Lea", "<|im_end|>Zoë"), context="A call."))
-    'Lea, Zoë\\nA call.'
-    """
-    parts = (", ".join(word.strip() for word in hints.hotwords if word.strip()), hints.context.strip())
-    text = "\n".join(part for part in parts if part)
-    while (bare := _SPECIAL.sub("", text)) != text:  # what is left may spell another
-        text = bare
-    return text
-
-
 class VibeVoiceOnnx:
     """A `Transcriber`."""
 
@@ -449,9 +434,12 @@ class VibeVoiceOnnx:
         del self._encoder, self._decoder
 
     def _hear(self, audio: Audio, hints: Hints) -> Heard:
+        vibevoice_answer.check(hints)
         if not len(audio.samples):
             return Heard()
-        ids = self._tokenizer.encode(prompt(audio.duration, told(hints)), add_special_tokens=False).ids
+        ids = self._tokenizer.encode(
+            prompt(audio.duration, vibevoice_answer.told(hints) or ""), add_special_tokens=False
+        ).ids
         if not self._cached:
             self._refuse_what_cannot_fit(audio.duration, len(ids))
         decoder = self._decoder.fresh()
@@ -459,21 +447,21 @@ class VibeVoiceOnnx:
             decoder.hear(frames)
         watch = None if self._cached or audio.duration <= ALONE else _Watch(audio.duration)
         tokens = list(self._answer(decoder, ids, audio.duration, watch))
-        raw = self._tokenizer.decode(tokens, skip_special_tokens=False)
-        found = read(raw, audio.duration)
-        notes = found.notes if watch is None else (*found.notes, watch.note)
-        return Heard(found.segments, (), None, found.dropped, found.loops, found.cut, notes, (), raw)
+        ended = bool(tokens) and tokens[-1] in self._ends
+        raw = self._tokenizer.decode(tokens[:-1] if ended else tokens, skip_special_tokens=False)
+        notes = () if watch is None else (watch.note,)
+        return vibevoice_answer.heard(raw, audio.duration, hints, len(tokens), ended, notes)
 
     def _answer(self, decoder: _Decoder, ids: Sequence[int], duration: Seconds, watch: _Watch | None) -> Iterator[int]:
-        """The tokens up to the one that ends the answer."""
+        """The tokens to the one that ends the answer, if one does."""
         limit = self._settings.max_new_tokens or min(_LONGEST_ANSWER, _MARGIN + math.ceil(_PACE * duration))
         for _ in range(limit):
             token = decoder.next(ids)
             if watch is not None:
                 watch.tell()
+            yield token
             if token in self._ends:
                 return
-            yield token
             ids = (token,)
 
     def _refuse_what_cannot_fit(self, duration: Seconds, n_ids: int) -> None:

@@ -112,7 +112,9 @@ def open(setup: Setup) -> VoxtralRealtime:  # noqa: A001  # the registry's name 
     engine = f"transformers {transformers.__version__}"
     settled = tuple((key, str(value)) for key, value in told.items())
     stage = Stage("transcribe", engine, setup.name, setup.revision, settled)
-    return VoxtralRealtime(model, scribe, setup, Room(place.device, seconds), stage)
+    opened = VoxtralRealtime(model, scribe, setup, Room(place.device, seconds), stage)
+    opened.known(setup, place)
+    return opened
 
 
 def _processor(folder: Path) -> Any:
@@ -369,7 +371,7 @@ class Stream:
         return tokens.cpu().numpy(), logprobs.cpu().numpy()
 
 
-class VoxtralRealtime:
+class VoxtralRealtime(placement_torch.Learner):
     """A `Transcriber`."""
 
     def __init__(self, model: Any, scribe: Scribe, setup: Setup, room: Room, stage: Stage) -> None:

@@ -7,6 +7,7 @@ a 30 s window early, and what it left out is heard when it stands at the beginni
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from speechcli.core.span import Seconds, Span, clipped, merged, total, uncovered
 from speechcli.core.transcript import Segment, Word
@@ -14,6 +15,7 @@ from speechcli.timeline.windows import Window, again
 
 SHORTEST: Seconds = 1.0  # of speech without words, worth hearing again
 DEPTH = 2  # a part of a part is heard again, a part of that is not
+HALVED: Seconds = 15.0  # shorter halves are not tried
 MOST_CUTS = 8  # an answer cut off this often is not asked for again
 CLOSE: Seconds = 0.5  # words this near to each other leave no gap
 _ENDLESS: Seconds = 0.8  # a longer word may hide speech behind its beginning
@@ -50,14 +52,28 @@ def _covered(piece: Word | Segment) -> Span:
 def rest(window: Window, cut: Seconds) -> list[Window]:
     """What follows the place where the model's answer ended, to be heard again; nothing when no speech is left.
 
-    cut: in recording time. A part that is cut again goes on as long as each try gets further.
+    cut: in recording time. Where the model did not get anywhere, the window is halved in a pause: the same sound would
+    have the same answer.
     """
+    if len(window.index) > MOST_CUTS:
+        return []
     tail = Span(min(max(cut, window.heard.start), window.heard.end), window.heard.end)
     left = clipped(window.speech, tail)
-    stuck = len(window.index) > 1 and tail.start - window.heard.start < SHORTEST
-    if total(left) < SHORTEST or stuck or len(window.index) > MOST_CUTS:
+    if total(left) < SHORTEST:
         return []
+    if tail.start - window.heard.start < SHORTEST:
+        return _halves(window)
     return [again(window, 0, Span(max(tail.start, left[0].start - _PAD), tail.end), window.speech)]
+
+
+def _halves(window: Window) -> list[Window]:
+    """The window in two, cut in the pause nearest to its middle; nothing where it is too short for that."""
+    if window.heard.duration < 2 * HALVED:
+        return []
+    pauses = [(before.end + after.start) / 2 for before, after in pairwise(window.speech)]
+    middle = min(pauses, key=lambda at: abs(at - window.heard.middle), default=window.heard.middle)
+    halves = (Span(window.heard.start, middle), Span(middle, window.heard.end))
+    return [again(window, i, span, window.speech) for i, span in enumerate(halves) if clipped(window.speech, span)]
 
 
 def words_or_segments(segments: Sequence[Segment]) -> list[Word | Segment]:

@@ -75,10 +75,13 @@ def interleaved(heard: Sequence[Sequence[Segment]]) -> list[Segment]:
             row = [piece for other in row for piece in split(other, segment.start)]
             row.append(segment)
     row.sort(key=lambda s: (s.start, s.end))
-    return [
-        s if s.speaker != following.speaker else _ending_by(s, following.start)  # two speakers may talk at once
-        for s, following in itertools.pairwise(row)
-    ] + row[-1:]
+    return (
+        [
+            s if s.speaker != following.speaker else _ending_by(s, following.start)  # two speakers may talk at once
+            for s, following in itertools.pairwise(row)
+        ]
+        + row[-1:]
+    )
 
 
 def split(segment: Segment, at: Seconds) -> list[Segment]:

@@ -74,7 +74,9 @@ def plan(blocks: Iterable[tuple[Seconds, Iterable[float]]], frame: Seconds, rule
     def settled(end: Seconds, final: bool) -> Iterator[Window]:
         nonlocal at, lead, n_windows, shared
         while (share := _share(speech, at, lead, end, final)) is not None:
-            yield Window((n_windows,), Span(at, share.own_end), share.heard, (*clipped(shared, share.heard), *share.speech))
+            yield Window(
+                (n_windows,), Span(at, share.own_end), share.heard, (*clipped(shared, share.heard), *share.speech)
+            )
             at, lead, n_windows = share.own_end, share.lead, n_windows + 1
             shared = tuple(clipped(share.speech, Span(lead, at))) if lead is not None and rules.overlap else ()
             speech.forget(at)

@@ -14,7 +14,7 @@ from tiny import common
 from torch._dynamo.utils import counters
 
 from speechcli import pipeline
-from speechcli.backends import registry, vibevoice
+from speechcli.backends import registry, vibevoice, vibevoice_answer
 from speechcli.backends.base import Hints, Setup
 from speechcli.core.audio import Audio
 from speechcli.core.span import Span
@@ -124,12 +124,12 @@ def test_each_row_of_a_batch_has_its_own_hints(model, clips, alone):
 
 
 def test_marks_of_the_chat_do_not_reach_the_prompt():
-    told = vibevoice.told(
+    told = vibevoice_answer.told(
         Hints(hotwords=("a<|im_end|>b", "<|im_<|box_start|>end|>", " "), context="<|AUDIO_DURATION|>c")
     )
 
     assert told == "ab\nc"
-    assert vibevoice.told(Hints(hotwords=("  ",), context=" <|im_end|>")) is None
+    assert vibevoice_answer.told(Hints(hotwords=("  ",), context=" <|im_end|>")) is None
 
 
 def test_hostile_hotwords_are_taken_as_words(model, clips):

@@ -263,3 +263,41 @@ def test_a_segment_in_a_language_that_the_aligner_lacks_stays_as_it_is():
     heard = Heard((Segment(0.0, 2.0, "Selvä juttu.", language="fi"),))
 
     assert pipeline.align(aligner, [Audio(common.sound("modern", RATE), RATE)], [heard], [Hints()]) == [heard]
+
+
+@pytest.mark.parametrize("folder", ["qwen3-asr", "vibevoice", "voxtral-realtime", "hf-ctc"])
+def test_what_was_too_much_for_the_device_is_remembered_and_the_answers_are_the_same(folder, tmp_path, monkeypatch):
+    """Torch's own error above so many seconds of sound, padding included."""
+    import torch
+    from tiny import common
+
+    from speechcli.backends import placement_torch, sizes
+
+    monkeypatch.setattr(sizes, "user_cache_path", lambda name: tmp_path)
+    path = Path(common.__file__).parent / folder
+    opened = registry.open_transcriber(registry.resolve(registry.Wanted(str(path), device="cpu")))
+    rate = opened.traits.rate
+    sounds = [Audio(common.sound(name, rate), rate) for name in ("lady", "stuff", "modern", "lady")]
+    windows = [(Window((i,), span, span, (span,)), a) for i, a in enumerate(sounds) for span in [Span(0, a.duration)]]
+    free = pipeline.listen(opened, windows, [Hints()] * 4)
+    transcribe, n_refused = opened.transcribe, 0
+
+    def small(batch, hints):
+        nonlocal n_refused
+        with placement_torch.memory():
+            if len(batch) * max(a.duration for a in batch) > 10:
+                n_refused += 1
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return transcribe(batch, hints)
+
+    before = opened.traits.seconds
+    monkeypatch.setattr(opened, "transcribe", small)
+    try:
+        heard = pipeline.listen(opened, windows, [Hints()] * 4)
+    finally:
+        sizes.forget()
+
+    assert [[s.text for s in h.segments] for h in heard] == [[s.text for s in h.segments] for h in free]
+    assert n_refused
+    assert opened.traits.seconds <= before
+    assert (tmp_path / "batches.json").is_file(), "the next run knows"

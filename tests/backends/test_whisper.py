@@ -252,8 +252,8 @@ def test_a_damaged_folder_of_ones_own_is_told_to_be_damaged(copied, damaged):
 def test_an_unknown_name_lists_what_is_like_it_and_where_all_are_listed():
     with pytest.raises(UsageError, match=r"'whisper-smal'.*whisper-small.*speechcli models"):
         registry.resolve(registry.Wanted("whisper-smal"))
-    with pytest.raises(UsageError, match=r"'parakeet'.*speechcli models"):
-        registry.resolve(registry.Wanted("parakeet"))
+    with pytest.raises(UsageError, match=r"'cassowary'.*speechcli models"):
+        registry.resolve(registry.Wanted("cassowary"))
 
 
 def test_a_hub_id_that_cannot_be_had_offline_says_so(tmp_path):

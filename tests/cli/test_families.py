@@ -224,6 +224,33 @@ def test_an_aligner_gives_the_words_their_times(once, recording, tmp_path):
     assert sum(word.get("placed") == "aligner" for word in aligned) > 0.9 * len(aligned)
 
 
+def test_an_answer_cut_off_is_kept_as_far_as_it_is_whole_and_the_rest_is_heard_again(once, tmp_path):
+    soundfile.write(tmp_path / "talk.flac", common.sound("talk", RATE), RATE)
+    args = (
+        "--model",
+        TINY / "vibevoice",
+        *CUT,
+        "--set",
+        "max_new_tokens=45",
+        "--keep-raw",
+        "-f",
+        "json",
+        "-o",
+        tmp_path,
+    )
+
+    done = once(tmp_path, "transcribe", tmp_path / "talk.flac", *args)
+
+    made = document(done, tmp_path / "talk.json")
+    assert made["segments"][0]["text"] == common.CLIPS["talk"][0].text
+    assert made["quality"]["status"] == "warning"
+    assert "did not end within 45 tokens" in " ".join(made["quality"]["notes"])
+    assert "did not end within 45 tokens" in done.err
+    first, second = made["raw"][:2]
+    assert second["start"] >= made["segments"][0]["end"] - 0.5, "only what follows is heard again"
+    assert second["end"] == first["end"]
+
+
 @each
 def test_silence_gives_no_words(once, tmp_path, family):
     soundfile.write(tmp_path / "quiet.flac", common.faint(9.0, RATE), RATE)

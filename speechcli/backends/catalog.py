@@ -225,7 +225,7 @@ MODELS = (
     ),
     Model(
         "qwen3-aligner",
-        "does not transcribe: times the words of a text (speechcli align)",
+        "does not transcribe: times the words (--aligner qwen3-aligner)",
         _ALIGNED,
         1840,
         "Apache-2.0",

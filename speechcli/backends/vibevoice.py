@@ -29,7 +29,7 @@ from transformers import (
 )
 
 from speechcli.backends import placement_torch, settings, vibevoice_answer
-from speechcli.backends.base import Hints, Setup, Traits
+from speechcli.backends.base import Hints, OutOfMemoryError, Setup, Traits
 from speechcli.core.audio import Audio, Samples
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Heard, Stage
@@ -160,10 +160,14 @@ class VibeVoice(placement_torch.Learner):
             vibevoice_answer.check(hints[i])
         if not there:
             return answers
-        with placement_torch.memory(), torch.inference_mode():
-            prompts = [self._prompt(batch[i], hints[i]) for i in there]
-            rooms = [self._room(batch[i].duration) for i in there]
-            rows = self._generated(prompts, max(rooms))
+        try:
+            with placement_torch.memory(), torch.inference_mode():
+                prompts = [self._prompt(batch[i], hints[i]) for i in there]
+                rooms = [self._room(batch[i].duration) for i in there]
+                rows = self._generated(prompts, max(rooms))
+        except OutOfMemoryError:
+            self._cache = None  # the smaller batch that comes next needs its place
+            raise
         for i, row, room in zip(there, rows, rooms, strict=True):
             answers[i] = self._heard(batch[i], hints[i], row[:room])
         return answers
@@ -171,14 +175,14 @@ class VibeVoice(placement_torch.Learner):
     def close(self) -> None:
         """Frees the weights; the transcriber cannot be used any more."""
         self._model = self._cache = None
-        if self.place.device.type == "cuda":
-            torch.cuda.empty_cache()
+        placement_torch.give_back()
 
     def _end_tokens(self) -> list[int]:
         """The model's own, and the end of its turn, after which it only says that it has ended."""
         own = self._model.generation_config.eos_token_id
         turn = self._processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
-        return list(dict.fromkeys([*(own if isinstance(own, list) else [own]), *([] if turn is None else [turn])]))
+        ends = dict.fromkeys([*(own if isinstance(own, list) else [own]), turn, self._processor.tokenizer.eos_token_id])
+        return [end for end in ends if end is not None]
 
     def _room(self, duration: Seconds) -> int:
         """Tokens for the answer about so much sound."""
@@ -306,7 +310,8 @@ class VibeVoice(placement_torch.Learner):
         held_rows, held = self._cache_shape
         if self._cache is None or rows != held_rows or tokens > held:
             self._cache = None  # before its successor takes memory
-            self._cache_shape = (rows, max(held, -(-tokens // CACHE_STEP) * CACHE_STEP))
+            before = held if rows == held_rows else 0  # an hour's length times four rows would not fit
+            self._cache_shape = (rows, max(before, -(-tokens // CACHE_STEP) * CACHE_STEP))
             self._cache = StaticCache(config=text, max_cache_len=self._cache_shape[1])
         self._cache.reset()  # type: ignore[no-untyped-call]
         return self._cache

@@ -15,7 +15,7 @@ from torch._dynamo.utils import counters
 
 from speechcli import pipeline
 from speechcli.backends import registry, vibevoice, vibevoice_answer
-from speechcli.backends.base import Hints, Setup
+from speechcli.backends.base import Hints, OutOfMemoryError, Setup
 from speechcli.core.audio import Audio
 from speechcli.core.span import Span
 from speechcli.core.transcript import Heard
@@ -355,6 +355,38 @@ def test_compiled_it_answers_the_same_and_compiles_once(clips, alone):
     assert counters["stats"]["unique_graphs"] == compiled
 
 
+def test_a_static_cache_is_as_long_as_its_batch_needs_not_as_a_longer_one_before_it(clips, alone):
+    model = opened(compile=True, settings={"compile_backend": "eager"})
+
+    assert model._cache_for(1, 60_000).get_max_length() >= 60_000
+    batch = model._cache_for(4, 700)
+
+    assert batch.get_max_length() == 1024
+    assert model._cache_for(4, 500) is batch
+
+
+def test_a_batch_that_was_too_much_leaves_no_static_cache_behind(clips, monkeypatch):
+    model = opened(compile=True, settings={"compile_backend": "eager"})
+
+    def short(*args, **more):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(model._model, "generate", short)
+    with pytest.raises(OutOfMemoryError):
+        model.transcribe(clips[:2], [Hints()] * 2)
+
+    assert model._cache is None
+
+
+def test_an_answer_ends_with_the_tokenizers_end_where_the_checkpoint_names_none(clips, alone):
+    model = opened()
+    model._model.generation_config.eos_token_id = None
+    model._ends = model._end_tokens()
+
+    assert model._processor.tokenizer.eos_token_id in model._ends
+    assert model.transcribe(clips[:1], [Hints()]) == alone[:1]
+
+
 def test_memory_that_is_short_halves_the_batch_and_changes_no_answer(clips, alone, monkeypatch):
     model = opened()
     whole = model._model.model.language_model.forward
@@ -437,7 +469,7 @@ def test_an_hour_takes_little_more_memory_than_its_own_samples():
 import resource, numpy as np, torch
 torch.set_num_threads(1)
 from speechcli.backends import vibevoice
-from speechcli.backends.base import Hints, Setup
+from speechcli.backends.base import Hints, OutOfMemoryError, Setup
 from speechcli.core.audio import Audio
 from pathlib import Path
 settings = {{"max_new_tokens": "20", "acoustic_tokenizer_chunk_size": "48000"}}

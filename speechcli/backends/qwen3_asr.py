@@ -346,6 +346,8 @@ class Qwen3Asr(placement_torch.Learner):
         compiled = CompileConfig(backend=backend, mode="reduce-overhead" if backend == "inductor" else "default")
         compiled._compile_all_devices = True  # type: ignore[assignment]  # transformers leaves CPUs out unless told
         size = -(-n_tokens // CACHE_STEP) * CACHE_STEP
+        # transformers would make every cache as long as the longest before it: 20 minutes' worth, in 32 rows
+        self._model._previous_max_cache_length = -1
         return {"cache_implementation": "static", "compile_config": compiled, "max_cache_len": size}
 
     def _ended(self, row: list[int], limit: int) -> _Answer:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soxr
 import torch
+import transformers
 from tiny import common
 from tiny.make_qwen3 import GERMAN, HEARD_WITH, HOTWORD
 
@@ -285,6 +286,23 @@ def test_a_compiled_step_gives_the_same_answers_and_is_compiled_once(clips, answ
 
     assert first == second == answers
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 1
+
+
+def test_a_static_cache_is_as_long_as_its_batch_needs_not_as_a_longer_one_before_it(clips, monkeypatch):
+    lengths = []
+    made = transformers.StaticCache
+
+    def kept(*args, **more):
+        lengths.append(more["max_cache_len"])
+        return made(*args, **more)
+
+    monkeypatch.setattr("transformers.generation.utils.StaticCache", kept)
+    model = opened(compile=True, settings={"compile_backend": "eager"})
+    heard(model, Audio(np.zeros(120 * 16_000, np.float32), 16_000))
+    heard(model, clips[0])
+
+    assert lengths[0] > 2048
+    assert lengths[-1] == 1024
 
 
 def test_drawn_answers_are_the_same_each_time(clips):

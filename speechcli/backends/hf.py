@@ -160,6 +160,7 @@ class _Torch(placement_torch.Learner):
     def close(self) -> None:
         """Frees the weights; the transcriber cannot be used any more."""
         del self.model
+        placement_torch.give_back()
 
     def _there(self, inputs: Any) -> dict[str, Any]:
         """Tensors on the model's device, the floating ones in its type."""

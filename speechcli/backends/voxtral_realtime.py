@@ -417,6 +417,7 @@ class VoxtralRealtime(placement_torch.Learner):
     def close(self) -> None:
         """Frees the weights; the transcriber cannot be used any more."""
         del self._model, self._ring
+        placement_torch.give_back()
 
     def _check(self, hint: Hints) -> None:
         if hint.task != "transcribe":

@@ -31,6 +31,7 @@ ENGINE_FILES = {
     "backends/vad_silero.py",
     "backends/placement.py",
     "backends/placement_torch.py",
+    "backends/processors.py",
     "backends/vibevoice.py",
     "backends/vibevoice_onnx.py",
     "backends/qwen3_asr.py",

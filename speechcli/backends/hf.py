@@ -14,7 +14,6 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,12 +25,11 @@ from transformers import (
     AutoModelForRNNT,
     AutoModelForSpeechSeq2Seq,
     AutoModelForTDT,
-    AutoProcessor,
     AutoTokenizer,
 )
 from transformers.models.auto import modeling_auto
 
-from speechcli.backends import placement_torch, weights
+from speechcli.backends import placement_torch, processors, weights
 from speechcli.backends import settings as own
 from speechcli.backends.base import Hints, Setup, Traits, Transcriber
 from speechcli.backends.placement_torch import Place
@@ -39,7 +37,7 @@ from speechcli.core.audio import Audio
 from speechcli.core.languages import code_of, name_of
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Heard, Segment, Stage, Word, joined
-from speechcli.errors import DataError, UnavailableError, UsageError
+from speechcli.errors import UnavailableError, UsageError
 from speechcli.numerics.ctc import Run, best_path
 
 # Whisper's generate() calls the general one with arguments that this then warns about, at every start.
@@ -112,17 +110,6 @@ def kind_of(name: str, config: dict[str, Any]) -> str:
     raise UsageError(f"{name} is no speech model that transformers can transcribe with (model_type {model_type})")
 
 
-def _loaded(auto: Any, folder: Path) -> Any:
-    """A processor, feature extractor or tokenizer of the folder. Raises DataError, UnavailableError."""
-    try:
-        return auto.from_pretrained(folder, local_files_only=True)
-    except ImportError as error:
-        raise UnavailableError(f"the processor in {folder} needs another package ({error})") from error
-    except Exception as error:
-        # json, tokenizers and transformers share no narrower ancestor
-        raise DataError(f"the processor in {folder} cannot be loaded ({error})", "are all its files there?") from error
-
-
 def _stage(setup: Setup, place: Place, settings: Settings, kind: str) -> Stage:
     told = tuple((f.name, str(getattr(settings, f.name))) for f in dataclasses.fields(settings))
     dtype = str(place.dtype).removeprefix("torch.")
@@ -181,8 +168,8 @@ class Ctc(_Torch):
     auto: Any = AutoModelForCTC
 
     def __init__(self, setup: Setup, place: Place, settings: Settings) -> None:
-        self._extractor = _loaded(AutoFeatureExtractor, setup.folder)
-        self._tokenizer = _loaded(AutoTokenizer, setup.folder)
+        self._extractor = processors.load(setup.folder, auto=AutoFeatureExtractor)
+        self._tokenizer = processors.load(setup.folder, auto=AutoTokenizer)
         super().__init__(setup, place, self.auto)
         blank = getattr(self.model.config, "pad_token_id", None)  # transformers: the blank of CTC is the padding
         self._blank: int = self._tokenizer.pad_token_id if blank is None else blank
@@ -336,7 +323,7 @@ class Whisper(_Torch):
     """A `Transcriber` that gives segments with times: Whisper in transformers' own weights."""
 
     def __init__(self, setup: Setup, place: Place, settings: Settings) -> None:
-        self._processor = _loaded(AutoProcessor, setup.folder)
+        self._processor = processors.load(setup.folder)
         extractor = self._processor.feature_extractor
         longest = float(extractor.chunk_length)
         if setup.longest > longest:
@@ -448,7 +435,7 @@ class Generative(_Torch):
     """A `Transcriber` that gives a text, with times and speakers where the model writes them."""
 
     def __init__(self, setup: Setup, place: Place, settings: Settings, model_type: str) -> None:
-        self._processor = _loaded(AutoProcessor, setup.folder)
+        self._processor = processors.load(setup.folder)
         names = modeling_auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES
         super().__init__(setup, place, AutoModelForSpeechSeq2Seq if model_type in names else AutoModelForMultimodalLM)
         request = getattr(self._processor, "apply_transcription_request", None)

@@ -19,7 +19,6 @@ from typing import Any
 import torch
 import transformers
 from transformers import (
-    AutoProcessor,
     CompileConfig,
     GenerationConfig,
     LogitsProcessor,
@@ -30,7 +29,7 @@ from transformers import (
 )
 from transformers.models.qwen3_asr.processing_qwen3_asr import LANGUAGE_CODE_TO_NAME
 
-from speechcli.backends import checkpoint, placement_torch
+from speechcli.backends import checkpoint, placement_torch, processors
 from speechcli.backends import settings as own
 from speechcli.backends.base import Hints, Setup, Traits
 from speechcli.core.audio import Audio
@@ -378,13 +377,8 @@ class Qwen3Asr(placement_torch.Learner):
 
 
 def load_processor(folder: Path) -> Any:
-    """Tokenizer, features and prompt of a folder. Raises DataError."""
-    try:
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
-    except Exception as error:
-        # tokenizers raises nothing narrower than Exception; transformers OSError, ValueError and KeyError
-        said = " ".join(str(error).split())
-        raise DataError(f"the processor in {folder} cannot be loaded ({said})", "are its files whole?") from error
+    """Tokenizer, features and prompt of a folder. Raises DataError, UnavailableError."""
+    processor = processors.load(folder, asked=True)
     # transformers makes an empty tokenizer where there are no files of one
     if processor.audio_token_id != checkpoint.configuration(folder).get("audio_token_id"):
         raise DataError(f"the tokenizer in {folder} is not that of its config.json", "are its files whole?")

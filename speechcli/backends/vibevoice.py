@@ -21,14 +21,13 @@ import numpy as np
 import torch
 from transformers import (
     AutoModelForMultimodalLM,
-    AutoProcessor,
     CompileConfig,
     DynamicCache,
     GenerationConfig,
     StaticCache,
 )
 
-from speechcli.backends import placement_torch, settings, vibevoice_answer
+from speechcli.backends import placement_torch, processors, settings, vibevoice_answer
 from speechcli.backends.base import Hints, OutOfMemoryError, Setup, Traits
 from speechcli.core.audio import Audio, Samples
 from speechcli.core.span import Seconds
@@ -116,13 +115,7 @@ class VibeVoice(placement_torch.Learner):
         more: dict[str, object] = {"attn_implementation": {"text_config": asked}} if asked else {}
         room = placement_torch.fit(setup, self.place)
         self._model = placement_torch.load(AutoModelForMultimodalLM, setup, self.place, **more)
-        try:
-            self._processor: Any = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-                setup.folder, local_files_only=True
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            told = str(error).partition("\n")[0]
-            raise DataError(f"the processor in {setup.folder} cannot be loaded ({told})", "is it whole?") from error
+        self._processor = processors.load(setup.folder, asked=True)
         config = self._model.config
         if self._processor.audio_token_id != config.audio_token_id:  # a lost tokenizer.json gives an empty tokenizer
             raise DataError(f"the tokenizer in {setup.folder} is not that of its model", "is it whole?")

@@ -30,10 +30,10 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from transformers import AutoModelForMultimodalLM, AutoProcessor
+from transformers import AutoModelForMultimodalLM
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from speechcli.backends import placement_torch, settings
+from speechcli.backends import placement_torch, processors, settings
 from speechcli.backends.base import Hints, OutOfMemoryError, Setup, Traits
 from speechcli.core.audio import Audio, Samples
 from speechcli.core.languages import VOXTRAL, name_of
@@ -121,13 +121,9 @@ def _processor(folder: Path) -> Any:
     """The model's own processor. Raises DataError, UnavailableError."""
     if find_spec("mistral_common") is None:
         raise UnavailableError(f"{NAME} needs mistral-common", 'pip install "mistral-common[audio]"')
-    try:
-        return AutoProcessor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
-    except Exception as error:
-        # a tekken.json that is missing, cut short or another model's ends in OSError, ValueError, KeyError, TypeError
-        # or AssertionError, as far as it was read
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"the tokenizer in {folder} cannot be read ({reason})", "is its tekken.json whole?") from error
+    if not (folder / "tekken.json").is_file():  # of which transformers says nothing
+        raise DataError(f"{folder} holds no tekken.json, its tokenizer", "are all its files there?")
+    return processors.load(folder, hint="is its tekken.json whole?")
 
 
 @dataclass(frozen=True, slots=True)

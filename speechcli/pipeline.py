@@ -96,7 +96,8 @@ def align(aligner: Aligner, sounds: Sequence[Audio], answers: Sequence[Heard], h
         chosen = choose([part.duration for _, _, part, _, _ in todo], traits.batch, traits.seconds)
         batch = [todo[k] for k in chosen]
         todo = [item for k, item in enumerate(todo) if k not in chosen]
-        heard_words = _shrinking(aligner, _aligning(aligner), [item[2] for item in batch], [item[3:] for item in batch])
+        parts = [_at(item[2], traits.rate) for item in batch]
+        heard_words = _shrinking(aligner, _aligning(aligner), parts, [item[3:] for item in batch])
         for (i, j, part, _, language), words in zip(batch, heard_words, strict=True):
             segment = rows[i][j]
             at = part.start
@@ -184,6 +185,15 @@ def _voices(heard: Heard, audio: Audio) -> tuple[Voice, ...]:
         for speaker, own in spans.items()
     ]
     return tuple(Voice(speaker, seconds, print_) for speaker, seconds, print_ in found if print_ is not None)
+
+
+def _at(audio: Audio, rate: int) -> Audio:
+    """The sound at the aligner's rate, which need not be the model's; it begins anew."""
+    if audio.rate == rate:
+        return audio
+    import soxr
+
+    return Audio(np.ascontiguousarray(soxr.resample(audio.samples, audio.rate, rate), np.float32), rate)
 
 
 def _aligning(aligner: Aligner) -> Callable[[Sequence[Audio], Sequence[tuple[list[str], str]]], list[list[Word]]]:

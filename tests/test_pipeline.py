@@ -234,18 +234,21 @@ def test_memory_does_not_grow_with_the_length_of_the_recording(children):
     assert long < 1.15 * short
 
 
-def test_an_aligners_times_are_those_of_the_window_wherever_the_segment_lies():
+@pytest.mark.parametrize("rate", [RATE, 24_000])
+def test_an_aligners_times_are_those_of_the_window_wherever_the_segment_lies_and_whatever_the_models_rate(rate):
     """The small aligner knows clips after two seconds of quiet; its part begins 0.4 s before the segment."""
+    import soxr
     from tiny import common
 
     folder = Path(common.__file__).parent / "qwen3-aligner"
     aligner = registry.open_aligner(registry.resolve(registry.Wanted(str(folder), device="cpu")))
     for before in (0.0, 5.0):
-        sound = np.concatenate([common.faint(before + 2.0, RATE), common.sound("lady", RATE)])
-        duration = len(sound) / RATE
+        at_16k = np.concatenate([common.faint(before + 2.0, RATE), common.sound("lady", RATE)])
+        sound = soxr.resample(at_16k, RATE, rate).astype(np.float32)
+        duration = len(sound) / rate
         untimed = Heard((Segment(before + 0.4, duration, common.text("lady"), speaker="0", language="en"),))
 
-        (heard,) = pipeline.align(aligner, [Audio(sound, RATE)], [untimed], [Hints()])
+        (heard,) = pipeline.align(aligner, [Audio(sound, rate)], [untimed], [Hints()])
 
         assert " ".join(s.text for s in heard.segments) == common.text("lady")
         words = [word for s in heard.segments for word in s.words]

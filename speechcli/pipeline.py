@@ -14,7 +14,7 @@ import numpy as np
 
 from speechcli.backends.base import Aligner, Hints, Learning, OutOfMemoryError, SpeechDetector, Transcriber
 from speechcli.core.audio import Audio
-from speechcli.core.span import Seconds, Span, clipped, tidy, total
+from speechcli.core.span import Seconds, Span, clipped, tidy, to_samples, total
 from speechcli.core.transcript import Heard, Raw, Stage, Transcript, Voice, Word, joined
 from speechcli.numerics.voice import voice
 from speechcli.timeline.batches import choose
@@ -53,10 +53,9 @@ def windows(
             yield block.end, probabilities
 
     for window in plan(heard(), frame, rules):
-        sound = _cut(tape, window.heard if window.speech else Span(window.own.start, window.own.start))
-        while len(tape) > 1 and tape[0].end <= window.own.end - max(rules.context, rules.overlap):
-            tape.popleft()  # before the window is waited with: an hour is 345 MB
-        yield window, sound
+        done_with = window.own.end - max(rules.context, rules.overlap)
+        wanted = window.heard if window.speech else Span(window.own.start, window.own.start)
+        yield window, _taken(tape, wanted, done_with)
 
 
 def listen(
@@ -150,14 +149,30 @@ def assemble(
     )
 
 
-def _cut(tape: Iterable[Audio], span: Span) -> Audio:
-    parts = [part for block in tape if len((part := block.cut(span)).samples)]
-    if not parts:
-        first = next(iter(tape))
-        return Audio(np.zeros(0, np.float32), first.rate, round(span.start * first.rate))
-    if len(parts) == 1:
-        return parts[0]
-    return Audio(np.concatenate([part.samples for part in parts]), parts[0].rate, parts[0].first)
+def _taken(tape: deque[Audio], span: Span, done_with: Seconds) -> Audio:
+    """The sound of `span`. Blocks that end by `done_with` leave the tape as they are copied, for an hour is 345 MB.
+
+    The last block stays: it says where the recording is.
+    """
+    rate, first = tape[0].rate, tape[0].first
+    begin = max(to_samples(span.start, rate), first)
+    stop = max(begin, min(to_samples(span.end, rate), tape[-1].first + len(tape[-1].samples)))
+    parts = sum(block.first < stop and begin < block.first + len(block.samples) for block in tape)
+    whole = None if parts == 1 else np.empty(stop - begin, np.float32)
+    sound = Audio(whole if whole is not None else np.zeros(0, np.float32), rate, begin)
+    kept: deque[Audio] = deque()
+    while tape:
+        block = tape.popleft()
+        part = block.cut(span)
+        if len(part.samples):
+            if whole is None:
+                sound = part
+            else:
+                whole[part.first - begin : part.first - begin + len(part.samples)] = part.samples
+        if block.end > done_with or not tape:
+            kept.append(block)
+    tape.extend(kept)
+    return sound
 
 
 def _inside(window: Window) -> tuple[Span, ...]:

@@ -139,6 +139,11 @@ def _free(device: str) -> int | None:
 
 
 def _free_on_gpu(index: str) -> int | None:
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        seen = visible.split(",")  # CUDA counts these, nvidia-smi all cards; both know them by their UUID
+        index = seen[int(index)].strip() if int(index) < len(seen) else ""
+    if not index:
+        return None
     query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", f"--id={index}"]
     try:
         told = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout

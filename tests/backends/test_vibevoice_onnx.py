@@ -384,6 +384,22 @@ def test_an_hour_without_a_cache_would_take_what_was_reckoned():
     assert vibevoice_graphs.without_cache(27_000, 28, 0) / 2 == pytest.approx(80e9, rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("visible", "index", "free"),
+    [(None, "1", 1), ("3,2", "0", 3), ("3,2", "1", 2), ("3,2", "2", None), ("", "0", None)],
+)
+def test_free_memory_is_that_of_the_card_which_cuda_calls_so(visible, index, free, tmp_path, monkeypatch):
+    told = tmp_path / "nvidia-smi"
+    told.write_text('#!/bin/sh\nfor word; do case "$word" in --id=*) echo "${word#--id=}";; esac; done\n')
+    told.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    assert vibevoice_onnx._free_on_gpu(index) == (None if free is None else free * 2**20)
+
+
 def test_memory_that_runs_out_is_said_in_our_words(transcriber, monkeypatch):
     def short(*_):
         raise onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException("Failed to allocate memory for 99 bytes")

@@ -274,6 +274,19 @@ def memory() -> Iterator[None]:
         raise OutOfMemoryError(short)
 
 
+@contextmanager
+def compiling(name: str) -> Iterator[None]:
+    """Torch's ways of saying that it cannot compile here: no C compiler, no Triton, a card too old.
+
+    Raises UnavailableError.
+    """
+    try:
+        yield
+    except (torch._dynamo.exc.ShortenTraceback, torch._dynamo.exc.InvalidBackend) as error:
+        reason = _line(getattr(error, "inner_exception", error))
+        raise UnavailableError(f"{name} cannot be compiled here ({reason})", "leave --compile out") from error
+
+
 def give_back() -> None:
     """Unused memory goes from torch's caches back to the devices."""
     gc.collect()

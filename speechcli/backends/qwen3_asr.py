@@ -202,12 +202,15 @@ class Qwen3Asr(placement_torch.Learner):
         )
 
     def transcribe(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[Heard]:
-        """One `Heard` per audio, its text in one segment; see `Transcriber`. Raises OutOfMemoryError, UsageError."""
+        """One `Heard` per audio, its text in one segment; see `Transcriber`.
+
+        Raises OutOfMemoryError, UsageError, UnavailableError.
+        """
         answers = [Heard() for _ in batch]
         there = [i for i, audio in enumerate(batch) if len(audio.samples)]
         if not there:
             return answers
-        with placement_torch.memory(), torch.no_grad():
+        with placement_torch.compiling(self.stage.model), placement_torch.memory(), torch.no_grad():
             requests = self._requests([batch[i] for i in there], [hints[i] for i in there])
             found = self._answers(requests)
         for i, request, answer in zip(there, requests, found, strict=True):

@@ -144,7 +144,10 @@ class VibeVoice(placement_torch.Learner):
         )
 
     def transcribe(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[Heard]:
-        """One `Heard` per audio of at most an hour; see `Transcriber`. Raises OutOfMemoryError, UsageError."""
+        """One `Heard` per audio of at most an hour; see `Transcriber`.
+
+        Raises OutOfMemoryError, UsageError, UnavailableError.
+        """
         answers = [Heard() for _ in batch]
         there = [i for i, audio in enumerate(batch) if len(audio.samples)]
         for i in there:
@@ -154,7 +157,7 @@ class VibeVoice(placement_torch.Learner):
         if not there:
             return answers
         try:
-            with placement_torch.memory(), torch.inference_mode():
+            with placement_torch.compiling(self.stage.model), placement_torch.memory(), torch.inference_mode():
                 prompts = [self._prompt(batch[i], hints[i]) for i in there]
                 rooms = [self._room(batch[i].duration) for i in there]
                 rows = self._generated(prompts, max(rooms))
@@ -212,8 +215,8 @@ class VibeVoice(placement_torch.Learner):
             piece = samples[first : first + self._chunk] * gain  # a copy, of the size of a chunk
             chunk = torch.from_numpy(np.pad(piece, (0, -len(piece) % self._hop)))[None, None]
             if device.type == "cuda":
-                chunk = chunk.pin_memory()
-            chunk = chunk.to(device, non_blocking=True).to(self.place.dtype)
+                chunk = chunk.pin_memory()  # else a copy beside the work might read what is gone already
+            chunk = chunk.to(device, non_blocking=chunk.is_pinned()).to(self.place.dtype)
             acoustic = model.acoustic_tokenizer_encoder(chunk, padding_cache=acoustic_cache, use_cache=True)
             semantic = model.semantic_tokenizer_encoder(chunk, padding_cache=semantic_cache, use_cache=True)
             acoustic_cache, semantic_cache = acoustic.padding_cache, semantic.padding_cache

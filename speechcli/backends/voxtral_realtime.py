@@ -398,14 +398,11 @@ class VoxtralRealtime(placement_torch.Learner):
         there = [i for i, audio in enumerate(batch) if len(audio.samples)]
         answers = [Heard() for _ in batch]
         try:
-            with placement_torch.memory():
+            with placement_torch.compiling(NAME), placement_torch.memory():
                 streams = self._write([batch[i].samples for i in there]) if there else []
         except OutOfMemoryError:
             self._rows, self._ring = self._rows // 2, None
             raise
-        except torch._dynamo.exc.BackendCompilerFailed as error:
-            reason = str(error.inner_exception).partition("\n")[0]
-            raise UnavailableError(f"{NAME} cannot be compiled here ({reason})", "leave --compile out") from error
         for i, written in zip(there, streams, strict=True):
             answers[i] = self._heard(batch[i], hints[i], written)
         return answers

@@ -19,7 +19,7 @@ from speechcli.core.audio import Audio
 from speechcli.core.languages import QWEN3_ASR
 from speechcli.core.span import Span
 from speechcli.core.transcript import Heard, joined
-from speechcli.errors import DataError, UsageError
+from speechcli.errors import DataError, UnavailableError, UsageError
 from speechcli.timeline.windows import Window
 
 FOLDER = Path(__file__).parent.parent / "tiny" / "qwen3-asr"
@@ -286,6 +286,20 @@ def test_a_compiled_step_gives_the_same_answers_and_is_compiled_once(clips, answ
 
     assert first == second == answers
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 1
+
+
+def test_a_compiler_that_is_missing_is_told(clips, monkeypatch):
+    def broken(graph, inputs):
+        raise RuntimeError("no C compiler was found")
+
+    broken._tags = ()
+    monkeypatch.setitem(torch._dynamo.backends.registry._BACKENDS, "broken", None)
+    monkeypatch.setitem(torch._dynamo.backends.registry._COMPILER_FNS, "broken", broken)
+    torch._dynamo.reset()
+    model = opened(compile=True, settings={"compile_backend": "broken"})
+
+    with pytest.raises(UnavailableError, match=r"cannot be compiled here \(no C compiler was found\)"):
+        model.transcribe(clips[:1], [Hints()])
 
 
 def test_a_static_cache_is_as_long_as_its_batch_needs_not_as_a_longer_one_before_it(clips, monkeypatch):

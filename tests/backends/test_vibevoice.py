@@ -19,7 +19,7 @@ from speechcli.backends.base import Hints, OutOfMemoryError, Setup
 from speechcli.core.audio import Audio
 from speechcli.core.span import Span
 from speechcli.core.transcript import Heard
-from speechcli.errors import DataError, UsageError
+from speechcli.errors import DataError, UnavailableError, UsageError
 from speechcli.timeline.windows import Window
 
 FOLDER = Path(common.__file__).parent / "vibevoice"
@@ -353,6 +353,20 @@ def test_compiled_it_answers_the_same_and_compiles_once(clips, alone):
     with torch._dynamo.config.patch(error_on_recompile=True):
         assert [model.transcribe([clip], [Hints()])[0] for clip in clips] == alone
     assert counters["stats"]["unique_graphs"] == compiled
+
+
+def test_a_compiler_that_is_missing_is_told(clips, monkeypatch):
+    def broken(graph, inputs):
+        raise RuntimeError("no C compiler was found")
+
+    broken._tags = ()
+    monkeypatch.setitem(torch._dynamo.backends.registry._BACKENDS, "broken", None)
+    monkeypatch.setitem(torch._dynamo.backends.registry._COMPILER_FNS, "broken", broken)
+    torch._dynamo.reset()
+    model = opened(compile=True, settings={"compile_backend": "broken"})
+
+    with pytest.raises(UnavailableError, match=r"cannot be compiled here \(no C compiler was found\)"):
+        model.transcribe(clips[:1], [Hints()])
 
 
 def test_a_static_cache_is_as_long_as_its_batch_needs_not_as_a_longer_one_before_it(clips, alone):

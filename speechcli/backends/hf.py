@@ -37,7 +37,7 @@ from speechcli.core.audio import Audio
 from speechcli.core.languages import code_of, name_of
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Heard, Segment, Stage, Word, joined
-from speechcli.errors import UnavailableError, UsageError
+from speechcli.errors import DataError, UnavailableError, UsageError
 from speechcli.numerics.ctc import Run, best_path
 
 # Whisper's generate() calls the general one with arguments that this then warns about, at every start.
@@ -46,6 +46,7 @@ for _name in ("transformers.generation.utils", "transformers.models.whisper.gene
 
 _PAUSE: Seconds = 1.0  # between the words of two segments of a CTC model, which knows no sentences
 _BATCH = 8
+_CUT_OFF = "the model's answer was cut off at its longest (--set max_new_tokens)"
 _TIME_STEP: Seconds = 0.02  # of Whisper's timestamps
 _FASTEST = 12  # tokens a second of speech: the densest that MODELS.md counted is 9.7, with times and speakers
 _LEAST_TOKENS = 64
@@ -92,6 +93,9 @@ def kind_of(name: str, config: dict[str, Any]) -> str:
     """Which of ctc, tdt, rnnt, whisper, seq2seq and multimodal a model is, by its config.json. Raises UsageError."""
     model_type, architectures = config.get("model_type"), config.get("architectures") or [""]
     if (family := weights.KINDS.get(str(model_type))) is not None:
+        if family == "qwen3-asr" and weights.aligns(config):
+            bare = name.removeprefix("hf:")
+            raise UsageError(f"{name} aligns words and does not transcribe", f"--aligner {bare}")
         raise UsageError(f"{name} is a {family} model", f"use --model {family}, or its folder without hf:")
     if model_type in modeling_auto.MODEL_FOR_CTC_MAPPING_NAMES:
         if not str(architectures[0]).endswith("ForCTC"):
@@ -331,6 +335,11 @@ class Whisper(_Torch):
                 f"{setup.name} hears {longest:g} s in one pass, not {setup.longest:g}", f"--chunk-size {longest:g}"
             )
         super().__init__(setup, place, AutoModelForSpeechSeq2Seq)
+        if getattr(self.model.generation_config, "no_timestamps_token_id", None) is None:
+            raise DataError(
+                f"{setup.folder} holds no generation_config.json that names Whisper's own tokens",
+                "take that of the model it was made of",
+            )
         self._settings = settings
         self._multilingual = bool(getattr(self.model.generation_config, "is_multilingual", False))
         self._by_code: dict[str, str] = {
@@ -406,7 +415,13 @@ class Whisper(_Torch):
             start, end = self._times(segment, duration)
             if text and start < duration:  # the rest of its window is silence that we put there
                 out.append(Segment(start, max(start, min(end, duration)), text, language=language))
-        return Heard(tuple(out), language=language if out else None, raw=raw)
+        notes = () if all(self._ended(s) for s in segments) else (_CUT_OFF,)
+        return Heard(tuple(out), language=language if out else None, raw=raw, notes=notes)
+
+    def _ended(self, segment: dict[str, Any]) -> bool:
+        """Whether the answer that the segment is of came to its end; it is padded with ends, or with what pads."""
+        config = self.model.generation_config
+        return int(segment["result"][-1]) in (config.eos_token_id, config.pad_token_id)
 
     def _times(self, segment: dict[str, Any], duration: Seconds) -> tuple[Seconds, Seconds]:
         """What the segment's own tokens say; transformers begins an answer of one segment at its window's start."""
@@ -514,7 +529,7 @@ def read(raw: str, duration: Seconds, hint: Hints, timed: bool, whole: bool) -> 
     """
     text = raw.strip().removeprefix("assistant\n").strip()
     found = list(_TURN.finditer(text)) if timed else []
-    cut_off = () if whole else ("the model's answer was cut off at its longest (--set max_new_tokens)",)
+    cut_off = () if whole else (_CUT_OFF,)
     if not found:
         language = hint.languages[0] if len(hint.languages) == 1 and text else None
         start = min((span.start for span in hint.speech), default=0.0)

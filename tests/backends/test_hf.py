@@ -261,6 +261,24 @@ def test_a_checkpoint_without_its_processor_is_one_line(tmp_path):
         opened(folder)
 
 
+@pytest.mark.parametrize("beams", ["1", "2"])
+@pytest.mark.parametrize(("most", "notes"), [("1", 1), ("5", 1), ("100", 0)])
+def test_a_whisper_answer_that_is_cut_off_says_so(most, notes, beams):
+    whisper = opened(TINY / "hf-seq2seq", settings={"max_new_tokens": most, "num_beams": beams})
+
+    heard = one(whisper, clip("stuff"), Hints(languages=("en",)))
+
+    assert ["cut off at its longest" in note for note in heard.notes] == [True] * notes
+
+
+def test_a_whisper_without_its_generation_config_is_refused_when_it_is_opened(tmp_path):
+    folder = shutil.copytree(TINY / "hf-seq2seq", tmp_path / "bare")
+    (folder / "generation_config.json").unlink()
+
+    with pytest.raises(DataError, match=r"holds no generation_config\.json"):
+        opened(folder)
+
+
 # --- the best path of CTC
 
 

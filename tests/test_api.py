@@ -218,7 +218,7 @@ WRONG_OPTIONS = {
     "a device that is not there": ({"device": "cuda:99"}, errors.UnavailableError, "no CUDA device 99"),
     "unknown dtype": ({"dtype": "bfloat17"}, errors.UsageError, "int8"),
     "unknown setting": ({"settings": {"beam_sise": "5"}}, errors.UsageError, "beam_size"),
-    "wrong setting": ({"settings": {"beam_size": "many"}}, errors.UsageError, "not a int"),
+    "wrong setting": ({"settings": {"beam_size": "many"}}, errors.UsageError, "must be a whole number"),
     "no batch": ({"batch_size": 0}, errors.UsageError, "at least one"),
     "a clip that ends before it begins": ({"clips": [(5.0, 2.0)]}, errors.UsageError, "5.* to 2"),
     "a clip of nothing": ({"clips": [(float("nan"), 2.0)]}, errors.UsageError, "nan"),

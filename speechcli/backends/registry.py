@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,6 +22,8 @@ from speechcli.errors import DataError, UnavailableError, UsageError
 ENTRY_POINTS = "speechcli.transcribers"  # other packages' backends: name = module:open(Wanted) -> Transcriber
 _NO_LIMIT = 64  # windows a batch where the user wants no limit: more serve no CPU, and few GPUs
 _ALIGNERS = "aligner."  # before a setting: it is the aligner's
+_DTYPES = ("auto", "float32", "float16", "bfloat16")  # of what torch runs
+_ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
 GENERIC = "hf:"  # before an id or folder: any speech model of transformers, through its Auto classes
 
 if TYPE_CHECKING:
@@ -78,8 +81,12 @@ def canonical(name: str) -> str:
     mark = GENERIC if name.startswith(GENERIC) else ""
     bare = name.removeprefix(GENERIC)
     for folder in (bare, bare.removeprefix("whisper-")):  # a folder may itself be called whisper-something
-        if Path(folder).is_dir():
+        if folder and Path(folder).is_dir():
             return mark + str(Path(folder).resolve())
+    if Path(bare).is_file():
+        raise UsageError(f"{bare} is a file, not a model's folder", "see: speechcli models")
+    if bare.startswith(("/", "./", "../", "~")):
+        raise UsageError(f"there is no folder {bare}", "see: speechcli models")
     if "/" in bare or name in _others().names:
         return name
     raise UsageError(f"no model is called {name!r}", catalog.hint_for(name))
@@ -115,6 +122,8 @@ def resolve(wanted: Wanted) -> Resolved:
     if known is not None and known.package:
         found = weights.of_package(known)
     elif known is None and Path(bare).is_dir():
+        if wanted.revision is not None:
+            raise UsageError(f"--revision {wanted.revision}: {bare} is a folder and has no others", "leave it out")
         found = weights.of_folder(Path(bare), "hf" if name != bare else None)
     else:
         source = weights.source_of(wanted.model, wanted.settings.get("weights"))
@@ -123,7 +132,18 @@ def resolve(wanted: Wanted) -> Resolved:
 
 
 def family_of(wanted: Wanted) -> Family:
-    """How the recordings of this model are cut, without fetching it. Raises UsageError, DataError."""
+    """How the recordings of this model are cut, without fetching it.
+
+    Raises UsageError, for a model that does not transcribe too; DataError.
+    """
+    family = _family(wanted)
+    if family.aligns:
+        name = wanted.model.removeprefix(GENERIC)
+        raise UsageError(f"{name} aligns words and does not transcribe", f"--aligner {name}")
+    return family
+
+
+def _family(wanted: Wanted) -> Family:
     from speechcli.backends import weights
 
     name = canonical(wanted.model)
@@ -177,7 +197,10 @@ def _setup(resolved: Resolved) -> Setup:
 
 
 def aligner_of(wanted: Wanted) -> Wanted | None:
-    """The aligner that goes with a model, as a wish of its own; None where none was asked for. Raises UsageError."""
+    """The aligner that goes with a model, as a wish of its own; None where none was asked for.
+
+    Raises UsageError, for a model that does not align too, without fetching it; DataError.
+    """
     given = {key.removeprefix(_ALIGNERS): text for key, text in wanted.settings.items() if key.startswith(_ALIGNERS)}
     if wanted.aligner is None:
         if given:
@@ -185,6 +208,8 @@ def aligner_of(wanted: Wanted) -> Wanted | None:
                 f"--set {_ALIGNERS}{next(iter(given))}: no aligner was asked for", "--aligner qwen3-aligner"
             )
         return None
+    if not _family(Wanted(wanted.aligner)).aligns:
+        raise UsageError(f"{wanted.aligner} does not align words", "one that does: --aligner qwen3-aligner")
     batch = given.pop("batch_size", None)
     if batch is not None and not batch.lstrip("-").isdigit():
         raise UsageError(f"--set {_ALIGNERS}batch_size={batch}: not a number")
@@ -250,6 +275,7 @@ def _large(wanted: Wanted, family: Family, size_mb: float) -> Outline:
     """By arithmetic on the configuration that lies in the model's folder, or was published."""
     from speechcli.backends import budget, checkpoint, devices
 
+    _check_words(wanted, family)
     longest = wanted.longest or family.longest
     batch = max(wanted.batch_size or 1, 1)
     name = canonical(wanted.model)
@@ -260,6 +286,20 @@ def _large(wanted: Wanted, family: Family, size_mb: float) -> Outline:
     width = {"float32": 4, "float16": 2, "bfloat16": 2}.get(wanted.dtype) or devices.likely_width(wanted.device)
     stored = checkpoint.stored(folder) if folder.is_dir() else ()
     return Outline(longest, batch, 1, size_mb, budget.estimate(config, longest, batch, width, wanted.quantize, stored))
+
+
+def _check_words(wanted: Wanted, family: Family) -> None:
+    """What a run would refuse whatever the machine; the engine is imported for settings alone. Raises UsageError."""
+    if re.fullmatch(r"auto|mps|(cpu|cuda)(:\d+)?", wanted.device) is None:
+        raise UsageError(f"no device is called {wanted.device}", "auto, cpu, cuda, cuda:1 or mps")
+    if family.module != "vibevoice_onnx":  # which has its own
+        if wanted.dtype not in _DTYPES:
+            raise UsageError(f"this model cannot compute in {wanted.dtype}", f"it can in {', '.join(_DTYPES[1:])}")
+        if wanted.attention not in (None, *_ATTENTIONS):
+            raise UsageError(f"no attention is called {wanted.attention}", f"one of: {', '.join(_ATTENTIONS)}")
+    given = {key: text for key, text in wanted.settings.items() if not key.startswith(_ALIGNERS)}
+    if given:
+        own.parse(importlib.import_module(f"speechcli.backends.{family.module}").Settings, given)
 
 
 def open_detector(listening: bool = True, rate: int = 16000) -> SpeechDetector:

@@ -36,4 +36,5 @@ def _parsed(key: str, text: str, kind: Any) -> object:
     try:
         return truth[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError) as error:
-        raise UsageError(f"--set {key}={text}: not a {kind.__name__}") from error
+        wants = {int: "a whole number", float: "a number", bool: "true or false"}
+        raise UsageError(f"--set {key}={text}: must be {wants.get(kind, 'a text')}") from error

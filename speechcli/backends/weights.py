@@ -102,8 +102,12 @@ def kind_of(folder: Path) -> str:
         raise DataError(f"{folder / 'config.json'} is no model's configuration (no model_type)", "is it whole?")
     _check_config(config, str(folder))
     family = KINDS.get(str(config["model_type"]), "hf")
-    aligns = any("TokenClassification" in str(name) for name in config.get("architectures") or ())
-    return "qwen3-aligner" if family == "qwen3-asr" and aligns else family
+    return "qwen3-aligner" if family == "qwen3-asr" and aligns(config) else family
+
+
+def aligns(config: dict[str, Any]) -> bool:
+    """Whether a Qwen3-ASR's configuration is that of its aligner."""
+    return any("TokenClassification" in str(name) for name in config.get("architectures") or ())
 
 
 def of_folder(folder: Path, family: str | None = None) -> Weights:
@@ -136,10 +140,10 @@ def _check_config(config: dict[str, Any], name: str) -> None:
     model_type = str(config.get("model_type"))
     native = ""
     if "thinker_config" in config:  # of the package qwen-asr
-        thinker = config["thinker_config"]
-        text = thinker.get("text_config", {}) if isinstance(thinker, dict) else {}
-        native = "qwen3-asr-0.6b" if text.get("hidden_size") == 1024 else "qwen3-asr-1.7b"
-        if isinstance(thinker, dict) and thinker.get("classify_num"):
+        thinker = _object(config["thinker_config"])
+        small = _object(thinker.get("text_config")).get("hidden_size") == 1024
+        native = "qwen3-asr-0.6b" if small else "qwen3-asr-1.7b"
+        if thinker.get("classify_num"):
             native = "qwen3-aligner"
     elif model_type == "vibevoice":  # of the package vibevoice; transformers' own speech synthesis has that name too
         native = "vibevoice"
@@ -148,6 +152,11 @@ def _check_config(config: dict[str, Any], name: str) -> None:
             f"{name} is in an older layout (model_type {model_type})",
             f"the native checkpoint is {model.repo}: --model {model.name}",
         )
+
+
+def _object(found: object) -> dict[str, Any]:
+    """What a configuration holds at a name, where it is an object."""
+    return found if isinstance(found, dict) else {}
 
 
 def _check_code(folder: Path, name: str) -> None:

@@ -101,8 +101,8 @@ def work(
         if choices.summary is not None:  # before a night's work, not after it
             check_folder(choices.summary.parent)
             check_file(choices.summary)
-        resolved = registry.resolve(wanted)
         other = registry.aligner_of(wanted)
+        resolved = registry.resolve(wanted)
         aligner = None if other is None else registry.resolve(other)
         for notice in (resolved.notice, aligner.notice if aligner is not None else ""):
             if notice:

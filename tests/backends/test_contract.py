@@ -147,7 +147,11 @@ def test_a_local_folder_of_ctranslate2_weights_works(clips):
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"beam_sise": "5"}, "beam_size"), ({"beam_size": "five"}, "not a int"), ({"beam-size": "0"}, "at least 1")],
+    [
+        ({"beam_sise": "5"}, "beam_size"),
+        ({"beam_size": "five"}, "must be a whole number"),
+        ({"beam-size": "0"}, "at least 1"),
+    ],
 )
 def test_settings_are_checked(given, message):
     with pytest.raises(UsageError, match=message):

@@ -121,6 +121,8 @@ def test_a_model_that_wants_to_run_its_own_code_is_refused(tmp_path, file):
             {"model_type": "qwen3_asr", "thinker_config": {"classify_num": 5000, "text_config": {"hidden_size": 1024}}},
             "Qwen/Qwen3-ForcedAligner-0.6B-hf",
         ),
+        ({"model_type": "qwen3_asr", "thinker_config": {"text_config": None}}, "Qwen/Qwen3-ASR-1.7B-hf"),
+        ({"model_type": "qwen3_asr", "thinker_config": None}, "Qwen/Qwen3-ASR-1.7B-hf"),
         ({"model_type": "vibevoice", "acoustic_tokenizer_config": {}}, "microsoft/VibeVoice-ASR-HF"),
     ],
 )

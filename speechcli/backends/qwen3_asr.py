@@ -26,12 +26,13 @@ from transformers import (
     NoRepeatNGramLogitsProcessor,
     Qwen3ASRForConditionalGeneration,
     RepetitionPenaltyLogitsProcessor,
+    StaticCache,
 )
 from transformers.models.qwen3_asr.processing_qwen3_asr import LANGUAGE_CODE_TO_NAME
 
 from speechcli.backends import checkpoint, placement_torch, processors
 from speechcli.backends import settings as own
-from speechcli.backends.base import Hints, Setup, Traits
+from speechcli.backends.base import Hints, OutOfMemoryError, Setup, Traits
 from speechcli.core.audio import Audio
 from speechcli.core.languages import QWEN3_ASR, code_of, name_of
 from speechcli.core.span import Seconds, Span, total
@@ -169,6 +170,8 @@ class Qwen3Asr(placement_torch.Learner):
         self._tokenizer = processor.tokenizer
         self._settings = settings
         self._compile = setup.compile
+        self._cache: StaticCache | None = None  # that a compiled step writes into
+        self._cache_rows = 0
         ends = model.generation_config.eos_token_id or model.config.eos_token_id
         self._ends = frozenset([ends] if isinstance(ends, int) else ends)
         # ours alone: what a checkpoint brings of its own would be warned about, or be mixed with --set
@@ -210,16 +213,20 @@ class Qwen3Asr(placement_torch.Learner):
         there = [i for i, audio in enumerate(batch) if len(audio.samples)]
         if not there:
             return answers
-        with placement_torch.compiling(self.stage.model), placement_torch.memory(), torch.no_grad():
-            requests = self._requests([batch[i] for i in there], [hints[i] for i in there])
-            found = self._answers(requests)
+        try:
+            with placement_torch.compiling(self.stage.model), placement_torch.memory(), torch.no_grad():
+                requests = self._requests([batch[i] for i in there], [hints[i] for i in there])
+                found = self._answers(requests)
+        except OutOfMemoryError:
+            self._cache = None  # the smaller batch that comes next needs its place
+            raise
         for i, request, answer in zip(there, requests, found, strict=True):
             answers[i] = self._heard(batch[i], hints[i], request, answer)
         return answers
 
     def close(self) -> None:
         """Frees the weights; the transcriber cannot be used any more."""
-        self._model = None
+        self._model = self._cache = None
         placement_torch.give_back()
 
     def _requests(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[_Request]:
@@ -338,19 +345,28 @@ class Qwen3Asr(placement_torch.Learner):
                 top_k=settings.top_k,
                 num_beams=settings.num_beams,
                 logits_processor=LogitsProcessorList(rules),
-                **(self._compiled(n_prompt + n_new) if self._compile else {}),
+                **(self._compiled(len(requests), n_prompt + n_new) if self._compile else {}),
             ).tolist()
         return [self._ended(row, request.limit) for row, request in zip(rows, requests, strict=True)]
 
-    def _compiled(self, n_tokens: int) -> dict[str, Any]:
-        """Arguments of `generate` for a cache of one size and a compiled step."""
+    def _compiled(self, n_rows: int, n_tokens: int) -> dict[str, Any]:
+        """Arguments of `generate` for a compiled step, and the cache that it writes into.
+
+        It is the same from batch to batch, unless it is too short or more than twice as long as needed: a CUDA graph is
+        recorded anew for each address, and `generate` itself would make one for each batch, as long as the longest yet.
+        """
         backend = self._settings.compile_backend
         compiled = CompileConfig(backend=backend, mode="reduce-overhead" if backend == "inductor" else "default")
         compiled._compile_all_devices = True  # type: ignore[assignment]  # transformers leaves CPUs out unless told
         size = -(-n_tokens // CACHE_STEP) * CACHE_STEP
-        # transformers would make every cache as long as the longest before it: 20 minutes' worth, in 32 rows
-        self._model._previous_max_cache_length = -1
-        return {"cache_implementation": "static", "compile_config": compiled, "max_cache_len": size}
+        held = 0 if self._cache is None or n_rows != self._cache_rows else int(self._cache.get_max_length())
+        if not size <= held <= 2 * size:
+            self._cache = None  # before its successor takes memory
+            self._cache = StaticCache(config=self._model.config.get_text_config(decoder=True), max_cache_len=size)
+            self._cache_rows = n_rows
+        assert self._cache is not None
+        self._cache.reset()  # type: ignore[no-untyped-call]
+        return {"past_key_values": self._cache, "compile_config": compiled}
 
     def _ended(self, row: list[int], limit: int) -> _Answer:
         """A row as its own limit would have cut it, had it been alone."""

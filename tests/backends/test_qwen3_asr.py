@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import soxr
 import torch
-import transformers
 from tiny import common
 from tiny.make_qwen3 import GERMAN, HEARD_WITH, HOTWORD
 
 from speechcli import pipeline
 from speechcli.backends import qwen3_asr, registry, settings
-from speechcli.backends.base import Hints, Setup
+from speechcli.backends.base import Hints, OutOfMemoryError, Setup
 from speechcli.backends.qwen3_asr import Settings
 from speechcli.core.audio import Audio
 from speechcli.core.languages import QWEN3_ASR
@@ -302,21 +301,33 @@ def test_a_compiler_that_is_missing_is_told(clips, monkeypatch):
         model.transcribe(clips[:1], [Hints()])
 
 
-def test_a_static_cache_is_as_long_as_its_batch_needs_not_as_a_longer_one_before_it(clips, monkeypatch):
-    lengths = []
-    made = transformers.StaticCache
-
-    def kept(*args, **more):
-        lengths.append(more["max_cache_len"])
-        return made(*args, **more)
-
-    monkeypatch.setattr("transformers.generation.utils.StaticCache", kept)
+def test_a_static_cache_is_kept_while_it_fits_and_is_no_longer_than_its_batch_needs(clips, answers):
     model = opened(compile=True, settings={"compile_backend": "eager"})
-    heard(model, Audio(np.zeros(120 * 16_000, np.float32), 16_000))
-    heard(model, clips[0])
+    heard(model, Audio(np.zeros(120 * RATE, np.float32), RATE))
+    long = model._cache
+    assert long.get_max_length() > 2048
 
-    assert lengths[0] > 2048
-    assert lengths[-1] == 1024
+    assert heard(model, clips[0]).raw == answers[0].raw
+    short = model._cache
+    assert short.get_max_length() == 1024
+
+    assert heard(model, clips[1]).raw == answers[1].raw
+    assert model._cache is short
+    assert model.transcribe(clips, [Hints()] * len(clips)) == answers
+    assert model._cache is not short
+
+
+def test_a_batch_that_was_too_much_leaves_no_static_cache_behind(clips, monkeypatch):
+    model = opened(compile=True, settings={"compile_backend": "eager"})
+
+    def short(*args, **more):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(model._model, "generate", short)
+    with pytest.raises(OutOfMemoryError):
+        model.transcribe(clips[:2], [Hints()] * 2)
+
+    assert model._cache is None
 
 
 def test_drawn_answers_are_the_same_each_time(clips):

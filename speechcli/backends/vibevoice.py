@@ -160,6 +160,7 @@ class VibeVoice(placement_torch.Learner):
             with placement_torch.compiling(self.stage.model), placement_torch.memory(), torch.inference_mode():
                 prompts = [self._prompt(batch[i], hints[i]) for i in there]
                 rooms = [self._room(batch[i].duration) for i in there]
+                self._check_length(max(len(prompt.ids) for prompt in prompts) + max(rooms))
                 rows = self._generated(prompts, max(rooms))
         except OutOfMemoryError:
             self._cache = None  # the smaller batch that comes next needs its place
@@ -183,6 +184,15 @@ class VibeVoice(placement_torch.Learner):
     def _room(self, duration: Seconds) -> int:
         """Tokens for the answer about so much sound."""
         return self._settings.max_new_tokens or min(MOST_TOKENS, SPARE_TOKENS + int(TOKENS_PER_SECOND * duration))
+
+    def _check_length(self, tokens: int) -> None:
+        """Raises UsageError for more tokens than the model can tell apart by their place."""
+        most = self._model.config.text_config.max_position_embeddings
+        if tokens > most:
+            raise UsageError(
+                f"sound, hotwords, context and answer need {tokens} tokens of the model's {most}",
+                "give less context, a smaller --chunk-size or --set max_new_tokens",
+            )
 
     # --- what the model is given
 

@@ -497,3 +497,10 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert float(done.stdout) < 500  # MiB; the stock processor takes 1650 above the samples
+
+
+def test_more_context_than_the_model_has_places_for_is_refused_before_it_is_read(model):
+    sound = Audio(np.zeros(24_000, np.float32), 24_000)
+
+    with pytest.raises(UsageError, match=r"need \d+ tokens of the model's 131072"):
+        model.transcribe([sound], [Hints(context="of the utmost importance " * 40_000)])

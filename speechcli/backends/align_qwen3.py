@@ -25,7 +25,6 @@ from transformers import Qwen3ASRForTokenClassification
 from transformers.models.qwen3_asr.processing_qwen3_asr import FORCED_ALIGNER_LANGUAGES, LANGUAGE_CODE_TO_NAME
 
 from speechcli.backends import placement_torch
-from speechcli.backends import settings as own
 from speechcli.backends.base import Setup, Traits
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span
@@ -42,12 +41,8 @@ ENCODED_AT_ONCE: Seconds = 600.0  # the convolutions hold 3 MB a second in bfloa
 INSTANT: Seconds = 0.4  # at most, of a word whose two stamps are the same
 
 _NAMES = {code: name for code, name in LANGUAGE_CODE_TO_NAME.items() if name in FORCED_ALIGNER_LANGUAGES}
+_TOLD = "aligner.device, aligner.dtype, aligner.batch_size, aligner.attention"  # which the registry reads
 _NEEDS = {"ja": "nagisa", "ko": "soynlp"}  # packages that find the words
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What `--set aligner.KEY` takes: nothing of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +67,8 @@ def open(setup: Setup) -> Qwen3Aligner:  # noqa: A001  # the registry's name for
     """The aligner of a folder. Raises UsageError, UnavailableError, DataError."""
     from speechcli.backends.qwen3_asr import Room, load_processor
 
-    own.parse(Settings, setup.settings)
+    for key in setup.settings:
+        raise UsageError(f"--set aligner.{key}: no such setting", f"known: {_TOLD}")
     place = placement_torch.place(setup.device, setup.dtype)
     attention = placement_torch.attention(setup)
     processor = load_processor(setup.folder)

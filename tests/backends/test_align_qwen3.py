@@ -262,3 +262,8 @@ def test_tokens_that_share_a_word_share_its_time():
         (1.0, 1.5, "interpolated", None),
         (1.5, 2.0, "interpolated", None),
     ]
+
+
+def test_a_setting_that_it_does_not_have_is_told_by_its_whole_name():
+    with pytest.raises(UsageError, match=r"--set aligner\.foo: no such setting"):
+        opened(settings={"foo": "1"})

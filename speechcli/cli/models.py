@@ -153,6 +153,8 @@ def _pull(name: str, revision: str | None, folder: Path | None, offline: bool) -
     model = catalog.find(name)
     if model is None and "/" not in name:
         raise UsageError(f"no model is called {name!r}", catalog.hint_for(name))
+    if model is None and Path(name.removeprefix("hf:")).is_dir():
+        raise UsageError(f"{name} is a folder: nothing is to be fetched", f"transcribe with it: --model {name}")
     if model is not None and model.package:
         found = weights.of_package(model)
     else:
@@ -172,7 +174,7 @@ def _remove(name: str, folder: Path | None) -> None:
     model = catalog.find(name)
     if model is not None and model.package:
         raise UsageError(f"{model.name} came with the install", f"pip uninstall {model.distribution}")
-    repo = model.repo if model is not None else name
+    repo = model.repo if model is not None else name.removeprefix("hf:")
     try:
         cache = scan_cache_dir(folder)
     except CacheNotFound as error:

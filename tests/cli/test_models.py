@@ -130,6 +130,21 @@ def hub():
 FILES = {"model.bin": b"x" * 1_000_000, "config.json": b"{}", "tokenizer.json": b"{}", "vocabulary.txt": b""}
 
 
+def test_a_model_fetched_as_any_of_transformers_is_removed_by_the_name_it_was_fetched_by(speechcli, tmp_path):
+    hub_cache(tmp_path / "hub", "some/model")
+
+    done = speechcli("models", "rm", "hf:some/model", "--model-dir", tmp_path / "hub")
+
+    assert (done.code, done.out) == (0, "removed some/model (2 MB)\n")
+
+
+def test_a_folder_is_not_fetched(speechcli, tmp_path):
+    done = speechcli("models", "pull", tmp_path)
+
+    assert done.code == 2
+    assert f"{tmp_path} is a folder: nothing is to be fetched; transcribe with it: --model {tmp_path}" in done.err
+
+
 def test_a_model_is_pulled_by_its_name_and_a_revision(speechcli, tmp_path, hub):
     hub.repos["Systran/faster-whisper-base"] = FILES | {"README.md": b"much"}
 

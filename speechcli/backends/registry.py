@@ -140,7 +140,20 @@ def family_of(wanted: Wanted) -> Family:
     if family.aligns:
         name = wanted.model.removeprefix(GENERIC)
         raise UsageError(f"{name} aligns words and does not transcribe", f"--aligner {name}")
+    _check_heeded(wanted, family)
     return family
+
+
+def _check_heeded(wanted: Wanted, family: Family) -> None:
+    """An option that would do nothing is refused. Raises UsageError."""
+    if family.module == "whisper":
+        if wanted.quantize is not None:
+            raise UsageError(f"--quantize is not for {wanted.model}, which runs in CTranslate2", "use --dtype int8")
+        for option, given in (("--attn-implementation", wanted.attention), ("--compile", wanted.compile)):
+            if given:
+                raise UsageError(f"{option} is not for {wanted.model}, which runs in CTranslate2", "leave it out")
+    if family.module == "hf" and wanted.compile:
+        raise UsageError(f"--compile: {wanted.model} is of a kind that is not compiled here", "leave it out")
 
 
 def _family(wanted: Wanted) -> Family:

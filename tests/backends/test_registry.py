@@ -62,3 +62,17 @@ def test_a_plan_refuses_what_a_run_would_refuse_everywhere(name, wrong):
 
     with pytest.raises(UsageError):
         registry.outline(Wanted(str(TINY / name), **wrong))
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("embedded", {"quantize": "int8"}),
+        ("embedded", {"attention": "sdpa"}),
+        ("embedded", {"compile": True}),
+        (str(TINY / "hf-ctc"), {"compile": True}),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(name, option):
+    with pytest.raises(UsageError, match=r"is not for|is not compiled here"):
+        registry.family_of(Wanted(name, **option))

@@ -55,7 +55,8 @@ class Setup:
 
     A backend file has `open(setup) -> Transcriber` (or Aligner), which raises UsageError, UnavailableError, DataError.
     longest: seconds of the longest window that will come. batch_size: audios at once; None: as many as serve it best,
-    -1: as many as fit. settings: what `--set` gave, for the file's `Settings`, by `settings.parse`.
+    -1: as many as fit. settings: what `--set` gave, for the file's `Settings`, by `settings.parse`. cards: those that
+    CUDA counts from 0, by number or UUID, where the user chose some (CUDA_VISIBLE_DEVICES).
     """
 
     name: str
@@ -69,6 +70,7 @@ class Setup:
     compile: bool = False
     batch_size: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    cards: tuple[str, ...] | None = None
 
 
 class OutOfMemoryError(Exception):

@@ -56,6 +56,7 @@ class Wanted:
     longest: Seconds | None = None
     revision: str | None = None
     aligner: str | None = None
+    cards: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and (self.batch_size == 0 or self.batch_size < -1):
@@ -206,6 +207,7 @@ def _setup(resolved: Resolved) -> Setup:
         wanted.compile,
         wanted.batch_size,
         {key: text for key, text in wanted.settings.items() if not key.startswith(_ALIGNERS)},
+        wanted.cards,
     )
 
 

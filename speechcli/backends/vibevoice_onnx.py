@@ -116,9 +116,11 @@ def open(setup: Setup) -> VibeVoiceOnnx:  # noqa: A001 - what a backend's door i
             f"acoustic_tokenizer_chunk_size={given.acoustic_tokenizer_chunk_size} is no multiple of {shape.hop} samples"
         )
     files = find(setup.folder)
-    device = _device(setup.device)
+    device = _device(setup.device, setup.cards)
     encoder = encoder_of(files, setup.dtype, device)
-    kind, decoder = pick(files, given.weights, encoder, cache_of(shape, setup.longest), _free(device), device != "cpu")
+    kind, decoder = pick(
+        files, given.weights, encoder, cache_of(shape, setup.longest), _free(device, setup.cards), device != "cpu"
+    )
     onnx_files.check((encoder, decoder))
     sessions = _Sessions(device, given.threads)
     return VibeVoiceOnnx(setup, given, shape, kind, sessions, encoder, decoder)
@@ -133,15 +135,14 @@ def _with_quantize(setup: Setup) -> Mapping[str, str]:
 # --- memory ---
 
 
-def _free(device: str) -> int | None:
+def _free(device: str, cards: Sequence[str] | None) -> int | None:
     """Bytes free where the weights go; None where nobody can tell."""
-    return _free_on_gpu(device.partition(":")[2]) if device != "cpu" else _free_on_host()
+    return _free_on_gpu(device.partition(":")[2], cards) if device != "cpu" else _free_on_host()
 
 
-def _free_on_gpu(index: str) -> int | None:
-    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        seen = visible.split(",")  # CUDA counts these, nvidia-smi all cards; both know them by their UUID
-        index = seen[int(index)].strip() if int(index) < len(seen) else ""
+def _free_on_gpu(index: str, cards: Sequence[str] | None) -> int | None:
+    if cards is not None:  # CUDA counts these, nvidia-smi all there are; both know them by their UUID
+        index = cards[int(index)] if int(index) < len(cards) else ""
     if not index:
         return None
     query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", f"--id={index}"]
@@ -173,11 +174,11 @@ def _free_on_host() -> int | None:
 # --- sessions ---
 
 
-def _device(name: str) -> str:
+def _device(name: str, cards: Sequence[str] | None) -> str:
     """What was asked for as cpu or cuda:N. Raises UsageError, UnavailableError."""
     there = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     if name == "auto":
-        return "cuda:0" if there and _free_on_gpu("0") is not None else "cpu"
+        return "cuda:0" if there and _free_on_gpu("0", cards) is not None else "cpu"
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
         raise UsageError(f"this model runs on cpu and cuda, not on {name}", "use --device cpu")
@@ -411,7 +412,7 @@ class VibeVoiceOnnx:
         encoder: Graph,
         decoder: Graph,
     ) -> None:
-        self._settings, self._shape, self._device = given, shape, sessions.device
+        self._settings, self._shape, self._device, self._cards = given, shape, sessions.device, setup.cards
         self._tokenizer, self._ends = _tokenizer(setup.folder)
         session = sessions.open(encoder, basic=True)
         _check(encoder, session, {"audio"}, "speech_embeddings")
@@ -471,7 +472,7 @@ class VibeVoiceOnnx:
 
     def _refuse_what_cannot_fit(self, duration: Seconds, n_ids: int) -> None:
         positions = math.ceil(duration * RATE / self._shape.hop) + n_ids + round(USUAL_PACE * duration)
-        needed, free = without_cache(positions, self._shape.heads, self._vocabulary), _free(self._device)
+        needed, free = without_cache(positions, self._shape.heads, self._vocabulary), _free(self._device, self._cards)
         if free is not None and needed > free:
             raise UnavailableError(
                 f"{duration / 60:.0f} minutes need {size_of(needed)} of memory where the decoder has no cache, "

@@ -20,6 +20,12 @@ def plain() -> bool:
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
+def cards() -> tuple[str, ...] | None:
+    """The cards that CUDA is to count, where the user chose some."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return None if chosen is None else tuple(card.strip() for card in chosen.split(",") if card.strip())
+
+
 def prepare_engines() -> None:
     """Settings that numpy, OpenMP and CTranslate2 read when they are loaded; before that, and not over the user's.
 

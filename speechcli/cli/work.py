@@ -85,7 +85,7 @@ def work(
     named: Sources, question: Question, rendering: Rendering, wanted: Wanted, target: Target, choices: Choices
 ) -> int:
     """The exit code. Raises what ends the whole run."""
-    wanted = replace(wanted, offline=wanted.offline or _env("HF_HUB_OFFLINE") == "1")
+    wanted = replace(wanted, offline=wanted.offline or _env("HF_HUB_OFFLINE") == "1", cards=environment.cards())
     with ExitStack() as temporary:
         found = _gathered(named, temporary)
         output = target.output

@@ -189,8 +189,8 @@ def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> li
     other = registry.aligner_of(wanted)
     resolved = registry.resolve(wanted)
     question = question_of(options, resolved)
-    transcriber = registry.open_transcriber(resolved)
     aligner = None if other is None else registry.open_aligner(registry.resolve(other))
+    transcriber = registry.open_transcriber(resolved)
     jobs = [Job(path, name, name, question, (), path.parent, None) for path, name in recordings]
     place = {id(job): i for i, job in enumerate(jobs)}
     groups: list[list[Sequence[Answer]]] = [[] for _ in jobs]

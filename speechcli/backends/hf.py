@@ -588,5 +588,5 @@ def _unheeded(hints: Sequence[Hints], name: str, deaf: Sequence[str]) -> list[tu
         if "task" in deaf and hint.task != "transcribe":
             raise UsageError(f"{name} cannot translate", "use a Whisper model")
         given = [what for field, what in told.items() if field in deaf and getattr(hint, field)]
-        out.append(tuple(f"{name} takes no {what.removeprefix('a ')}; it was left out" for what in given))
+        out.append(tuple(f"{name} takes no {what.removeprefix('a ')}, which was not used" for what in given))
     return out

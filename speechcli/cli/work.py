@@ -112,10 +112,11 @@ def work(
 
         def engines() -> batch.Engines:
             allocator.keep_large_blocks()
+            # the aligner first: the transcriber then sees what is left of the device
+            opened = None if aligner is None else registry.open_aligner(aligner)
             transcriber = registry.open_transcriber(resolved)
             recordings = Recordings(program, transcriber.traits.rate, target.longest)
             detector = registry.open_detector(question.judged, transcriber.traits.rate)
-            opened = None if aligner is None else registry.open_aligner(aligner)
             return batch.Engines(transcriber, detector, recordings, opened)
 
         if where.stdout:

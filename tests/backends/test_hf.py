@@ -101,8 +101,8 @@ def test_ctc_says_what_of_the_hints_it_cannot_take(ctc):
     heard = one(ctc, clip("modern"), Hints(languages=("de",), hotwords=("Milady",)))
 
     assert [note.partition(" takes ")[2] for note in heard.notes] == [
-        "no hotwords; it was left out",
-        "no language; it was left out",
+        "no hotwords, which was not used",
+        "no language, which was not used",
     ]
     with pytest.raises(UsageError, match="cannot translate"):
         one(ctc, clip("modern"), Hints(task="translate"))

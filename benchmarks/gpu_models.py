@@ -156,9 +156,8 @@ class Bench:
     def open(self, longest: float, folder: Path | None = None) -> Any:
         """The backend, as the command opens it. folder: of weights to read; None: they are made."""
         module = importlib.import_module(f"speechcli.backends.{self.family.module}")
-        settings = (
-            {"compile_backend": "eager"} if self.args.tiny and hasattr(module.Settings, "compile_backend") else {}
-        )
+        chooses = hasattr(getattr(module, "Settings", None), "compile_backend")  # the aligner has no settings
+        settings = {"compile_backend": "eager"} if self.args.tiny and chooses else {}
         setup = Setup(
             self.args.model,
             folder or self._folder(),

@@ -143,7 +143,7 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
         model=resolved.name,
         revision=resolved.revision,
         dtype=options.dtype,
-        settings=tuple(sorted({**options.settings, **_quantized(options)}.items())),
+        settings=resolved.wanted.told,
         hints=Hints(
             tuple(code for code in codes.values() if code is not None),
             tuple(options.hotwords),
@@ -157,10 +157,6 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
         clips=tuple(_clip(start, end) for start, end in options.clips),
         raw=options.raw,
     )
-
-
-def _quantized(options: Options) -> dict[str, str]:
-    return {"quantize": options.quantize} if options.quantize else {}
 
 
 def _clip(start: Seconds, end: Seconds) -> Span:

@@ -88,8 +88,9 @@ def align(aligner: Aligner, sounds: Sequence[Audio], answers: Sequence[Heard], h
             part = Audio(sound.samples, sound.rate).cut(around)
             only = hint.languages[0] if len(hint.languages) == 1 else None
             language = segment.language or only or language_by_script(segment.text)
-            if language in traits.languages and 0 < part.duration <= traits.longest and tokens(segment.text):
-                todo.append((i, j, part, tokens(segment.text), language))
+            texts = tokens(segment.text)
+            if language in traits.languages and 0 < part.duration <= traits.longest and texts:
+                todo.append((i, j, part, texts, language))
     rows = [list(heard.segments) for heard in answers]
     while todo:
         chosen = choose([part.duration for _, _, part, _, _ in todo], traits.batch, traits.seconds)

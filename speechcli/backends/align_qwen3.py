@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,12 +31,9 @@ from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Stage, Word
 from speechcli.errors import UnavailableError, UsageError
 
-if TYPE_CHECKING:
-    from speechcli.backends.qwen3_asr import Room
-
 RATE = 16_000  # Hz
 MOST: Seconds = 300.0  # the model card: tried up to five minutes
-BATCH, BATCH_ON_CPU, UNLIMITED = 32, 8, 1 << 20  # audios at once, where the memory allows
+BATCH, BATCH_ON_CPU = 32, 8  # audios at once, where the memory allows
 ENCODED_AT_ONCE: Seconds = 600.0  # the convolutions hold 3 MB a second in bfloat16 (480 channels, 64 x 50 a second)
 INSTANT: Seconds = 0.4  # at most, of a word whose two stamps are the same
 
@@ -65,7 +62,7 @@ class _Share:
 
 def open(setup: Setup) -> Qwen3Aligner:  # noqa: A001  # the registry's name for it
     """The aligner of a folder. Raises UsageError, UnavailableError, DataError."""
-    from speechcli.backends.qwen3_asr import Room, load_processor
+    from speechcli.backends.qwen3_asr import load_processor
 
     for key in setup.settings:
         raise UsageError(f"--set aligner.{key}: no such setting", f"known: {_TOLD}")
@@ -75,7 +72,7 @@ def open(setup: Setup) -> Qwen3Aligner:  # noqa: A001  # the registry's name for
     seconds = placement_torch.fit(setup, place)  # before the model takes its share
     more = {"attn_implementation": attention} if attention else {}
     model = placement_torch.load(Qwen3ASRForTokenClassification, setup, place, **more)
-    opened = Qwen3Aligner(model, processor, setup, Room(place.device, seconds))
+    opened = Qwen3Aligner(model, processor, setup, placement_torch.Room(place.device, seconds))
     opened.known(setup, place)
     return opened
 
@@ -83,7 +80,7 @@ def open(setup: Setup) -> Qwen3Aligner:  # noqa: A001  # the registry's name for
 class Qwen3Aligner(placement_torch.Learner):
     """An `Aligner`."""
 
-    def __init__(self, model: Any, processor: Any, setup: Setup, room: Room) -> None:
+    def __init__(self, model: Any, processor: Any, setup: Setup, room: placement_torch.Room) -> None:
         self._model = model
         self._device = room.device
         self._processor = processor
@@ -92,7 +89,7 @@ class Qwen3Aligner(placement_torch.Learner):
         self.traits = Traits(
             rate=RATE,
             longest=min(setup.longest, MOST, model.config.num_labels * self._step),
-            batch=UNLIMITED if setup.batch_size == -1 else setup.batch_size or likes,
+            batch=setup.batch(likes),
             seconds=min(room.seconds, ENCODED_AT_ONCE),
             gives_words=True,
             languages=tuple(_NAMES),

@@ -14,6 +14,8 @@ from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Heard, Stage, Turn, Word
 
+UNLIMITED = 1 << 20  # audios in a batch: their seconds are the bound
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
@@ -71,6 +73,10 @@ class Setup:
     batch_size: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     cards: tuple[str, ...] | None = None
+
+    def batch(self, likes: int) -> int:
+        """Audios at once, where `likes` serve the model best; what `Traits.seconds` bounds may be without limit."""
+        return UNLIMITED if self.batch_size == -1 else self.batch_size or likes
 
 
 class OutOfMemoryError(Exception):

@@ -78,6 +78,14 @@ class Place:
     dtype: torch.dtype
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """device: where input goes, for weights may lie on several. seconds: of sound, padded, that a batch may hold."""
+
+    device: torch.device
+    seconds: Seconds
+
+
 def place(device: str, dtype: str) -> Place:
     """auto: the first CUDA device, else Apple's, else the CPU; bfloat16 where the device has it, else float32.
 

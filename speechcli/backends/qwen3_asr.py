@@ -43,7 +43,7 @@ RATE = 16_000  # Hz
 ENCODED_AT_ONCE: Seconds = 600.0  # the convolutions hold 3 MB a second in bfloat16 (480 channels, 64 x 50 a second)
 REACH = 800  # frames of 10 ms that the encoder's attention spans (n_window_infer)
 TOKENS_AT_LEAST, TOKENS_A_SECOND = 64, 12  # of an answer; Chinese spoken fast has 7 a second
-BATCH, BATCH_ON_CPU, UNLIMITED = 32, 8, 1 << 20  # audios at once, where the memory allows
+BATCH, BATCH_ON_CPU = 32, 8  # audios at once, where the memory allows
 CACHE_STEP = 1024  # tokens: lengths of a static cache, so that few of them are compiled
 SLOWEST = 0.25  # words a second: a name said once in so much speech was not said, but told
 TOLD = 12  # letters: a shorter context may well be all that was said
@@ -84,14 +84,6 @@ class Settings:
                 raise UsageError(f"{name} must be more than 0")
         if not self.do_sample and any(v is not None for v in (self.temperature, self.top_p, self.top_k)):
             raise UsageError("temperature, top_p and top_k are for drawn answers", "add --set do_sample=true")
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """device: where input goes, for weights may lie on several. seconds: of sound, padded, that a batch may hold."""
-
-    device: torch.device
-    seconds: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +146,7 @@ def open(setup: Setup) -> Qwen3Asr:  # noqa: A001  # the registry's name for it
     seconds = placement_torch.fit(setup, place)  # before the model takes its share
     more = {"attn_implementation": attention} if attention else {}
     model = placement_torch.load(Qwen3ASRForConditionalGeneration, setup, place, **more)
-    opened = Qwen3Asr(model, processor, setup, settings, Room(place.device, seconds))
+    opened = Qwen3Asr(model, processor, setup, settings, placement_torch.Room(place.device, seconds))
     opened.known(setup, place)
     return opened
 
@@ -162,7 +154,9 @@ def open(setup: Setup) -> Qwen3Asr:  # noqa: A001  # the registry's name for it
 class Qwen3Asr(placement_torch.Learner):
     """A `Transcriber`."""
 
-    def __init__(self, model: Any, processor: Any, setup: Setup, settings: Settings, room: Room) -> None:
+    def __init__(
+        self, model: Any, processor: Any, setup: Setup, settings: Settings, room: placement_torch.Room
+    ) -> None:
         self._model = model
         self._device = room.device
         self._features_on = str(room.device) if room.device.type == "cuda" else "cpu"
@@ -186,7 +180,7 @@ class Qwen3Asr(placement_torch.Learner):
         self.traits = Traits(
             rate=RATE,
             longest=setup.longest,
-            batch=UNLIMITED if setup.batch_size == -1 else setup.batch_size or likes,
+            batch=setup.batch(likes),
             seconds=room.seconds,
             gives_times=False,
             takes_prompt=True,

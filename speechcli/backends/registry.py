@@ -64,6 +64,11 @@ class Wanted:
         if self.quantize not in (None, "int8", "int4"):
             raise UsageError(f"quantize {self.quantize!r}: no such width of weights", "int8 or int4")
 
+    @property
+    def told(self) -> tuple[tuple[str, str], ...]:
+        """Settings and width of the weights: what of the engine's own determines the answer."""
+        return tuple(sorted({**self.settings, **({"quantize": self.quantize} if self.quantize else {})}.items()))
+
 
 def _others() -> EntryPoints:
     """Backends of other packages; late, for looking costs more than all the rest of a start."""

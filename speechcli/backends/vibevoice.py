@@ -35,7 +35,6 @@ from speechcli.core.transcript import Heard, Stage
 from speechcli.errors import DataError, UsageError
 
 BATCH = 4
-NO_LIMIT = 1 << 20  # audios in a batch
 BATCH_SECONDS: Seconds = 3600.0  # unless told how many: an hour is alone in its batch, others would be padded to it
 MOST_TOKENS = 32_768  # the model card
 TOKENS_PER_SECOND = 12  # of answer; dense meetings have 9.7 (microsoft/VibeVoice, docs/vibevoice-asr.md)
@@ -137,7 +136,7 @@ class VibeVoice(placement_torch.Learner):
         self.traits = Traits(
             rate=self._processor.feature_extractor.sampling_rate,
             longest=setup.longest,
-            batch=NO_LIMIT if setup.batch_size == -1 else setup.batch_size or BATCH,
+            batch=setup.batch(BATCH),
             seconds=room if setup.batch_size else min(room, BATCH_SECONDS),
             gives_speakers=True,
             takes_prompt=True,

@@ -48,7 +48,6 @@ TOKEN: Seconds = TOKEN_MS / 1000  # of sound
 SHORTEST_DELAY, LONGEST_DELAY = TOKEN_MS, 2400  # ms: the range the model was taught
 DELAY = 480  # ms: what the card recommends
 BATCH = 8
-UNLIMITED = 1_000_000  # audios in a batch: their seconds are the bound
 ATTENTION = ("sdpa", "eager")  # the ring comes with its own mask, which flash attention cannot take
 _PAUSE: Seconds = 1.0  # without a word ends a segment
 _SENTENCE = re.compile(r"[.!?。！？…।؟][\"'”’»」』）)]*$")
@@ -112,7 +111,7 @@ def open(setup: Setup) -> VoxtralRealtime:  # noqa: A001  # the registry's name 
     engine = f"transformers {transformers.__version__}"
     settled = tuple((key, str(value)) for key, value in told.items())
     stage = Stage("transcribe", engine, setup.name, setup.revision, settled)
-    opened = VoxtralRealtime(model, scribe, setup, Room(place.device, seconds), stage)
+    opened = VoxtralRealtime(model, scribe, setup, placement_torch.Room(place.device, seconds), stage)
     opened.known(setup, place)
     return opened
 
@@ -124,14 +123,6 @@ def _processor(folder: Path) -> Any:
     if not (folder / "tekken.json").is_file():  # of which transformers says nothing
         raise DataError(f"{folder} holds no tekken.json, its tokenizer", "are all its files there?")
     return processors.load(folder, hint="is its tekken.json whole?")
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """Where the model computes, and how many seconds of sound fit there at once."""
-
-    device: torch.device
-    seconds: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,14 +361,14 @@ class Stream:
 class VoxtralRealtime(placement_torch.Learner):
     """A `Transcriber`."""
 
-    def __init__(self, model: Any, scribe: Scribe, setup: Setup, room: Room, stage: Stage) -> None:
+    def __init__(self, model: Any, scribe: Scribe, setup: Setup, room: placement_torch.Room, stage: Stage) -> None:
         self._model, self._scribe, self._device = model, scribe, room.device
         self._step: Step = _step
         self._ring: Ring | None = None  # the one that a compiled step writes into
         self._rows = 0  # that a batch is filled up to for it
         self._ring_rows = 0
         self._compiled = setup.compile
-        batch = UNLIMITED if setup.batch_size == -1 else setup.batch_size or BATCH
+        batch = setup.batch(BATCH)
         if setup.compile:
             self._step = torch.compile(_step, mode="reduce-overhead" if room.device.type == "cuda" else None)
             self._rows = batch

@@ -120,7 +120,7 @@ def transcribe(
         model=model,
         revision="",
         dtype=dtype,
-        settings=tuple(sorted((values.settings(set) | ({"quantize": quantize} if quantize else {})).items())),
+        settings=wanted.told,
         hints=work.Hints(values.languages(language), values.hotwords(hotwords, hotwords_file), context or "", task),
         rules=work.rules(
             wanted, vad, vad_threshold, vad_min_silence_duration_ms, vad_min_speech_duration_ms, vad_speech_pad_ms

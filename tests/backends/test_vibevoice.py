@@ -355,14 +355,8 @@ def test_compiled_it_answers_the_same_and_compiles_once(clips, alone):
     assert counters["stats"]["unique_graphs"] == compiled
 
 
-def test_a_compiler_that_is_missing_is_told(clips, monkeypatch):
-    def broken(graph, inputs):
-        raise RuntimeError("no C compiler was found")
-
-    broken._tags = ()
-    monkeypatch.setitem(torch._dynamo.backends.registry._BACKENDS, "broken", None)
-    monkeypatch.setitem(torch._dynamo.backends.registry._COMPILER_FNS, "broken", broken)
-    torch._dynamo.reset()
+@pytest.mark.usefixtures("broken_compiler")
+def test_a_compiler_that_is_missing_is_told(clips):
     model = opened(compile=True, settings={"compile_backend": "broken"})
 
     with pytest.raises(UnavailableError, match=r"cannot be compiled here \(no C compiler was found\)"):

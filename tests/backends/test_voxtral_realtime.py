@@ -400,7 +400,7 @@ def test_weights_that_do_not_fit_are_read_as_they_are_needed_and_answer_the_same
     place = placement_torch.place("cpu", "float32")
     model = placement_torch.load(AutoModelForMultimodalLM, setup, place, max_memory={"cpu": "700KB"})
     scribe = voxtral_realtime.Scribe(AutoProcessor.from_pretrained(FOLDER), Settings())
-    room = voxtral_realtime.Room(place.device, 600.0)
+    room = placement_torch.Room(place.device, 600.0)
     spread = voxtral_realtime.VoxtralRealtime(model, scribe, setup, room, Stage("transcribe", "", ""))
 
     assert "disk" in model.hf_device_map.values()

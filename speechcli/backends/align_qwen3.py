@@ -10,7 +10,7 @@ knows letters, digits and apostrophes only: its words are mapped back to the tok
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from importlib.util import find_spec
@@ -104,9 +104,13 @@ class Qwen3Aligner(placement_torch.Learner):
         placement_torch.give_back()
 
     def align(
-        self, batch: Sequence[Audio], texts: Sequence[Sequence[str]], languages: Sequence[str | None]
+        self,
+        batch: Sequence[Audio],
+        texts: Sequence[Sequence[str]],
+        languages: Sequence[str | None],
+        doubtful: Sequence[Collection[int]] = (),
     ) -> list[list[Word]]:
-        """Per audio a Word for each of its tokens; see `Aligner`.
+        """Per audio a Word for each of its tokens; see `Aligner`. It cannot tell what was not said.
 
         A token is interpolated that has no letter or digit, or shares one of the model's words with another token, or
         whose two stamps are one, or were put right; all are in a language that the model lacks. Raises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -111,8 +111,9 @@ class Transcriber(Protocol):
 class Aligner(Protocol):
     """Exactly one Word per token, in order; a lost one is interpolated, its confidence None.
 
-    texts: per audio its tokens, each with the blank before it, as they are to stand in the words. languages: ISO
-    codes, of those in `traits.languages`.
+    texts: per audio its tokens, each with the blank before it, as they are to stand in the words; numbers and the like
+    as they are spoken. languages: ISO codes, of those in `traits.languages`. doubtful: per audio, places of tokens that
+    may not have been said; an aligner that can tell interpolates them. What is empty is like (): none are.
     """
 
     @property
@@ -121,7 +122,11 @@ class Aligner(Protocol):
     def stage(self) -> Stage: ...
     def close(self) -> None: ...
     def align(
-        self, batch: Sequence[Audio], texts: Sequence[Sequence[str]], languages: Sequence[str | None]
+        self,
+        batch: Sequence[Audio],
+        texts: Sequence[Sequence[str]],
+        languages: Sequence[str | None],
+        doubtful: Sequence[Collection[int]] = (),
     ) -> list[list[Word]]: ...
 
 

@@ -8,10 +8,13 @@ from typing import Literal, TypeAlias
 from speechcli.core.span import Seconds, Span
 
 Placed: TypeAlias = Literal["model", "aligner", "interpolated"]
+Misfit: TypeAlias = Literal["unspoken", "unwritten"]
 
 COVERAGE_WARNING = 0.60
 COVERAGE_FAILED = 0.25
 ENOUGH_SPEECH: Seconds = 10.0  # below this much speech, coverage is told and not judged
+PLACED_WARNING = 0.90
+PLACED_FAILED = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,34 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Mismatch(Span):
+    """Where a text and its recording do not agree.
+
+    kind: "unspoken" when nobody says this of the text, "unwritten" when somebody speaks and the text has nothing; text
+    is then what was heard, as far as that is known.
+    """
+
+    text: str
+    kind: Misfit
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How well a text was found in its recording.
+
+    placed: share of its words that the aligner placed, 0..1. confidence: the median of theirs, 0..1.
+    """
+
+    placed: float
+    confidence: float | None = None
+    mismatches: tuple[Mismatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How far the transcript can be trusted.
 
+    fit: where a given text was aligned, which is then what is judged.
     coverage: seconds of words over seconds of speech heard, 0..1; None without speech.
     gaps: where speech was heard and no text came. guessed: words timed by interpolation.
     complete: False when the file is cut short. notes: everything else worth a line.
@@ -121,10 +149,16 @@ class Verdict:
     complete: bool = True
     notes: tuple[str, ...] = ()
     dropped: tuple[Dropped, ...] = ()
+    fit: Fit | None = None
 
     @property
     def status(self) -> Literal["ok", "warning", "failed"]:
-        if self.coverage is not None and (self.speech or 0.0) >= ENOUGH_SPEECH:
+        if self.fit is not None:
+            if self.fit.placed < PLACED_FAILED:
+                return "failed"
+            if self.fit.placed < PLACED_WARNING:
+                return "warning"
+        elif self.coverage is not None and (self.speech or 0.0) >= ENOUGH_SPEECH:
             if self.coverage < COVERAGE_FAILED:
                 return "failed"
             if self.coverage < COVERAGE_WARNING:

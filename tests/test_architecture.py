@@ -16,6 +16,7 @@ FLOORS = {
     "timeline": 2,
     "media": 2,
     "backends": 2,
+    "spoken": 2,
     "formats": 3,
     "pipeline": 3,
     "jobs": 4,

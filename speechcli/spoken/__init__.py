@@ -1,0 +1,1 @@
+"""What writing sounds like: written tokens as spoken words, words as phones."""

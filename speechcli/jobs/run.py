@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from queue import SimpleQueue
 from typing import TypeAlias
 
@@ -48,11 +49,17 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """All groups of the job have come. Its journal stays, locked, until the next event is asked for."""
+    """All groups of the job have come. Its journal stays, locked, until the next event is asked for.
+
+    done: to be called when the outputs are written: the journal goes. journal, leave: where journals are `held`, for
+    what is still to be done; `leave` frees it where the job fails.
+    """
 
     job: Job
     ending: Ending
-    done: Callable[[], None]  # to be called when the outputs are written: the journal goes
+    done: Callable[[], None]
+    journal: Journal | None = None
+    leave: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +90,17 @@ def work(
     patient: bool = True,
     live: bool = False,
     aligner: Aligner | None = None,
+    held: bool = False,
 ) -> Iterator[Event]:
     """Does the jobs in their order, several at once, and tells what happens.
 
     still_wanted: asked once a job's lock is held; False when another process has done it. Closing the iterator stops
     everything; what the journals hold stays. patient: whether to wait then for the batches under way; without it the
     process has to end by `os._exit`, for engines abort when the interpreter ends under them. live: somebody waits for
-    the first words, which then come before all others; else every batch is as full as it can be.
+    the first words, which then come before all others; else every batch is as full as it can be. held: journals stay
+    open after `Ended`, until `done` or `leave` is called.
     """
-    crew = _Crew(transcriber, detector, recordings, resume, still_wanted, live, aligner)
+    crew = _Crew(transcriber, detector, recordings, resume, still_wanted, live, aligner, held)
     threads = [threading.Thread(target=crew.read, args=(jobs,), daemon=True, name="read")]
     threads += [
         threading.Thread(target=crew.transcribe, daemon=True, name=f"lane-{i}") for i in range(transcriber.traits.lanes)
@@ -228,8 +237,10 @@ class _Crew:
         still_wanted: Callable[[Job], bool],
         live: bool,
         aligner: Aligner | None,
+        held: bool,
     ) -> None:
         self._live = live
+        self._held_open = held
         self._transcriber = transcriber
         self._aligner = aligner
         self._detector = detector
@@ -433,8 +444,9 @@ class _Crew:
             yield Group(work.job, tuple(sorted(group.answers, key=lambda a: a.window.index)))
         if work.ending is not None and not work.groups and not work.over:
             work.over = True
-            yield Ended(work.job, work.ending, lambda: work.journal.finish() if work.journal is not None else None)
-            self._close(work)
+            yield Ended(work.job, work.ending, partial(self._finish, work), work.journal, partial(self._close, work))
+            if not self._held_open:
+                self._close(work)
 
     def _fail(self, work: _Work, error: SpeechcliError) -> Iterator[Event]:
         if work.over:
@@ -446,6 +458,11 @@ class _Crew:
                 self._release(group.seconds)
         work.groups.clear()
         yield Failed(work.job, error)
+        self._close(work)
+
+    def _finish(self, work: _Work) -> None:
+        if work.journal is not None:
+            work.journal.finish()
         self._close(work)
 
     def _close(self, work: _Work) -> None:

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from speechcli.core.span import Seconds, Span, to_ms
 from speechcli.core.transcript import Segment, Word
 from speechcli.errors import UsageError
-from speechcli.timeline.breaks import PAUSE, Limits, atoms, captions, costs, wrapped
+from speechcli.timeline.breaks import PAUSE, Limits, atoms, captions, costs, interpolated, wrapped
 from speechcli.timeline.text import clean, ends_sentence, label, width
 
 JOINED: Seconds = 1.0  # a sentence goes on after a silence shorter than this
@@ -33,6 +33,8 @@ class Style:
     max_line_width: columns (a CJK character takes two). max_cps: columns a second, blanks counted.
     min_duration, max_duration, min_gap: seconds. highlight_words: one cue a word, the word marked.
     labels: whether names of speakers stand in the text (`[SPEAKER_00]: `), where they take room; at most half a line.
+    keep_cues: each segment is one caption, in the order given, with its own lines and its own words' times, as when
+    somebody's subtitles are mended: widths, lines and reading speed are theirs and are not looked at.
     """
 
     max_line_width: int = 42
@@ -44,6 +46,7 @@ class Style:
     max_words_per_line: int | None = None
     highlight_words: bool = False
     labels: bool = True
+    keep_cues: bool = False
 
     def __post_init__(self) -> None:
         if self.max_line_width < 2 or self.max_line_count < 1 or (self.max_words_per_line or 1) < 1:
@@ -95,9 +98,10 @@ def cues(
     and one that satisfies the style keeps its lines. duration: of the recording, asked for when the segments have
     ended; the last caption is not held beyond it.
     """
+    drafts = _kept(segments, style) if style.keep_cues else _in_order(_units(segments), style)
     held: _Draft | None = None
     at = 0  # when `held` appears
-    for draft in _in_order(_units(segments), style):
+    for draft in drafts:
         if held is None:
             held, at = draft, max(0, draft.start)
             continue
@@ -142,6 +146,15 @@ def _faults(cue: Cue, before: Cue | None, style: Style) -> Iterator[tuple[Rule, 
             yield "overlap", -gap / 1000, 0.0
         elif gap < to_ms(style.min_gap):
             yield "min_gap", gap / 1000, style.min_gap
+
+
+def _kept(segments: Iterable[Segment], style: Style) -> Iterator[_Draft]:
+    """A caption a segment."""
+    for segment in segments:
+        words = segment.words or (interpolated(segment) if style.highlight_words else ())
+        if lines := _own_lines(segment):
+            span = Span(words[0].start, max(words[0].start, words[-1].end)) if segment.words else segment
+            yield _Draft(to_ms(span.start), 0, to_ms(span.end), lines, segment.speaker, words, not segment.words)
 
 
 def _units(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
@@ -221,7 +234,7 @@ def _as_it_is(unit: list[Segment], limits: Limits) -> tuple[str, ...]:
             and all(b.start - a.end <= PAUSE / 3 for a, b in pairwise(segment.words))
         )
         return (line,) if easy else ()
-    lines = tuple(line for raw in segment.text.split("\n") if (line := clean(raw)))
+    lines = _own_lines(segment)
     widths = [width(line) for line in lines]
     fits = (
         0 < len(lines) <= limits.lines
@@ -233,6 +246,10 @@ def _as_it_is(unit: list[Segment], limits: Limits) -> tuple[str, ...]:
     return lines if fits else ()
 
 
+def _own_lines(segment: Segment) -> tuple[str, ...]:
+    return tuple(line for raw in segment.text.split("\n") if (line := clean(raw)))
+
+
 def _end(draft: _Draft, at: int, following: int, style: Style) -> int:
     """When a caption that appears at `at` goes, in ms; `following`: when the next one ought to appear."""
     want = _reading_ms(draft.lines, style)
@@ -240,7 +257,7 @@ def _end(draft: _Draft, at: int, following: int, style: Style) -> int:
     end = _spoken_end(draft, at, want, style)
     if following < end:  # two at the same time: each gets the time to be read, within reason
         return max(following, min(end, at + want, following + LATE_MS), at + 1)
-    longest = min(at + want, at + to_ms(style.max_duration))
+    longest = at + _stay_ms(draft.lines, style)
     if end < longest:
         return max(end, min(longest, following - gap))
     if not draft.authored and following - end < gap and following - gap >= at + want:
@@ -249,14 +266,22 @@ def _end(draft: _Draft, at: int, following: int, style: Style) -> int:
 
 
 def _last_end(draft: _Draft, at: int, duration: Seconds | None, style: Style) -> int:
-    want = min(_reading_ms(draft.lines, style), to_ms(style.max_duration))
+    want = _stay_ms(draft.lines, style)
     end = _spoken_end(draft, at, want, style)
     return max(end, at + want if duration is None else min(at + want, to_ms(duration)))
+
+
+def _stay_ms(lines: tuple[str, ...], style: Style) -> int:
+    """Milliseconds that a caption stays where nothing else is to be shown; one that is kept was timed to be read."""
+    want = to_ms(style.min_duration) if style.keep_cues else _reading_ms(lines, style)
+    return min(want, to_ms(style.max_duration))
 
 
 def _spoken_end(draft: _Draft, at: int, want: int, style: Style) -> int:
     """When it was spoken to its end; one that comes late gets its time, as far as it takes it to be read."""
     end = max(draft.end, at + 1, at + min(draft.end - draft.start, want))
+    if style.keep_cues:
+        return end
     return max(min(end, at + to_ms(style.max_duration)), at + 1)
 
 

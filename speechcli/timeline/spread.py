@@ -16,13 +16,15 @@ _SHORT: Seconds = 0.01
 def tokens(text: str) -> list[str]:
     """Words with the blank before them; in writing without blanks, its characters. Joined they are the text.
 
-    >>> tokens("Well, 今日は")
-    ['Well,', ' 今', '日', 'は']
+    Blanks are one each, and a line break where one is among them: the lines of a caption are somebody's work.
+
+    >>> tokens("Well, 今日は\\nso  be it")
+    ['Well,', ' 今', '日', 'は', '\\nso', ' be', ' it']
     """
     out: list[str] = []
     for blank, token in re.findall(r"(\s*)(\S+)", text.strip()):
         first, *more = pieces(token)
-        out += [(" " if blank else "") + first, *more]
+        out += [("\n" if "\n" in blank else blank[:1] and " ") + first, *more]
     return out
 
 

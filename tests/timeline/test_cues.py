@@ -395,3 +395,60 @@ def test_a_crowd_of_interjections_does_not_push_captions_ever_later() -> None:
 
     assert len(shown) == 200
     assert max(to_ms(c.start) - to_ms(s.start) for c, s in zip(shown, crowd, strict=True)) <= LATE_MS + 200
+
+
+KEPT = Style(labels=False, keep_cues=True)
+
+
+@st.composite
+def subtitles(draw: st.DrawFn) -> list[Segment]:
+    """Somebody's captions, aligned or as they were: lines of any width, words of any length, in order."""
+    out: list[Segment] = []
+    now = draw(st.integers(0, 5000))
+    for _ in range(draw(st.integers(1, 12))):
+        words = []
+        now += draw(st.integers(0, 3000))
+        at = now
+        for i in range(draw(st.integers(1, 9))):
+            end = now + draw(st.integers(1, 2500))
+            text = draw(st.sampled_from(["word", "a", "dass", "字幕", "42", "extraordinary,", "end."]))
+            blank = draw(st.sampled_from([" ", "\n", " "])) if i else ""
+            words.append(Word(now / 1000, end / 1000, blank + text))
+            now = end
+        spoken = draw(st.booleans())
+        out.append(Segment(at / 1000, now / 1000, joined(tuple(words)), tuple(words) if spoken else ()))
+    return out
+
+
+@given(subtitles(), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_kept_captions_are_the_segments_with_their_lines_and_times(segments: list[Segment], marked: bool) -> None:
+    style = replace(KEPT, highlight_words=marked)
+    shown = list(cues(segments, style))
+    gap, shortest = to_ms(style.min_gap), to_ms(style.min_duration)
+
+    assert [cue.lines for cue in shown] == [tuple(s.text.split("\n")) for s in segments]
+    assert [cue.start for cue in shown] == [s.start for s in segments]
+    assert all(a.end <= b.start for a, b in pairwise(shown))
+    for cue, segment, after in zip(shown, segments, [*shown[1:], None], strict=True):
+        longer = to_ms(cue.end) - to_ms(segment.end)
+        assert longer >= -gap
+        if longer > 0:  # into silence only, and not for long
+            assert to_ms(cue.end) - to_ms(cue.start) <= shortest
+            assert after is None or to_ms(after.start) - to_ms(cue.end) >= gap
+        if segment.words or marked:
+            assert ink("".join(w.text for w in cue.words)) == ink("".join(cue.lines))
+
+
+def test_kept_captions_last_from_their_first_to_their_last_word() -> None:
+    words = (Word(1.0, 1.5, "Late"), Word(9.0, 10.5, "\nwords."))
+    (cue,) = cues([Segment(0.2, 12.0, "Late\nwords.", words)], KEPT)
+
+    assert (cue.start, cue.end, cue.lines) == (1.0, 10.5, ("Late", "words."))
+
+
+def test_kept_captions_that_are_said_at_the_same_time_are_shown_in_their_order() -> None:
+    shown = list(cues([Segment(0.0, 3.0, "Both"), Segment(0.0, 3.0, "at once."), Segment(3.0, 4.0, "Then.")], KEPT))
+
+    assert [cue.lines for cue in shown] == [("Both",), ("at once.",), ("Then.",)]
+    assert all(a.end <= b.start for a, b in pairwise(shown))

@@ -10,7 +10,7 @@ from speechcli.core.span import Span
 from speechcli.core.transcript import Heard, Segment, joined
 from speechcli.timeline.spread import spread, tokens
 
-texts = st.text(st.sampled_from("abc .,!今日は안녕"), min_size=1, max_size=60).filter(lambda t: t.strip())
+texts = st.text(st.sampled_from("abc .,!今日は안녕\n"), min_size=1, max_size=60).filter(lambda t: t.strip())
 spans = st.lists(st.tuples(st.floats(0, 50), st.floats(0.1, 10)), max_size=5)
 
 
@@ -21,7 +21,7 @@ def test_words_join_to_the_text_stay_in_order_and_inside_the_sound(text, speech)
     done = spread(heard, [Span(a, a + b) for a, b in speech], 60.0)
 
     words = [w for s in done.segments for w in s.words]
-    assert "".join(joined(s.words) for s in done.segments).replace(" ", "") == "".join(text.split())
+    assert "".join("".join(joined(s.words) for s in done.segments).split()) == "".join(text.split())
     assert all(w.placed == "interpolated" and w.confidence is None for w in words)
     assert all(0 <= a.start <= a.end <= 60 for a in words)
     assert all(a.start <= b.start for a, b in itertools.pairwise(words))
@@ -29,7 +29,7 @@ def test_words_join_to_the_text_stay_in_order_and_inside_the_sound(text, speech)
 
 @given(texts)
 def test_tokens_joined_are_the_text(text):
-    assert "".join(tokens(text)) == " ".join(text.split())
+    assert "".join(tokens(text)) == "\n".join(" ".join(line.split()) for line in text.split("\n") if line.strip())
 
 
 def test_no_word_is_put_where_nobody_speaks():
@@ -46,3 +46,9 @@ def test_sentences_become_segments_and_what_has_words_is_left_alone():
 
     assert [s.text for s in timed.segments] == ["First one.", "Second one!"]
     assert spread(timed, [Span(5, 10)], 10.0) == timed
+
+
+def test_a_line_break_is_the_blank_before_the_word_that_follows_it():
+    assert tokens("- No.\n- Yes, \t\n 今日\r\nso\tbe  it") == [
+        "-", " No.", "\n-", " Yes,", "\n今", "日", "\nso", " be", " it",
+    ]  # fmt: skip

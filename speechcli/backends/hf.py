@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import (
     AutoFeatureExtractor,
     AutoModelForCTC,
@@ -166,21 +167,24 @@ def _batch_size(setup: Setup) -> int:
 
 
 class Ctc(_Torch):
-    """A `Transcriber` that gives words with times: parakeet-ctc, wav2vec2, HuBERT, LASR and their like."""
+    """A `Transcriber` that gives words with times: parakeet-ctc, wav2vec2, HuBERT, LASR and their like.
+
+    step: seconds of a frame. blank: the token of frames in which nothing begins.
+    """
 
     kind = "CTC"
     auto: Any = AutoModelForCTC
 
     def __init__(self, setup: Setup, place: Place, settings: Settings) -> None:
         self._extractor = processors.load(setup.folder, auto=AutoFeatureExtractor)
-        self._tokenizer = processors.load(setup.folder, auto=AutoTokenizer)
+        self.tokenizer = processors.load(setup.folder, auto=AutoTokenizer)
         super().__init__(setup, place, self.auto)
         blank = getattr(self.model.config, "pad_token_id", None)  # transformers: the blank of CTC is the padding
-        self._blank: int = self._tokenizer.pad_token_id if blank is None else blank
+        self.blank: int = self.tokenizer.pad_token_id if blank is None else blank
         # Without a mask the padding is heard: models of group norm want zeros, and are told nothing about them
         # (transformers, Wav2Vec2FeatureExtractor). Alone they hear no padding at all.
         self._masked = "attention_mask" in self._features([np.zeros(setup_rate(self._extractor), np.float32)])
-        self._step = self._seconds_a_frame()
+        self.step = self._seconds_a_frame()
         self._settings = settings
         self.stage = _stage(setup, place, settings, self.kind)
         self.traits = Traits(
@@ -211,21 +215,36 @@ class Ctc(_Torch):
         return 64.0 / (long - short)
 
     def _hear(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[Heard]:
-        rows = [batch] if self._masked else [[audio] for audio in batch]
         notes = _unheeded(hints, self.stage.model, "languages hotwords context task".split())
-        answers: list[Heard] = []
-        for row in rows:
-            least = round(2 * self._step * self._extractor.sampling_rate)  # shorter sound is no frame
-            samples = [np.pad(a.samples, (0, max(0, least - len(a.samples)))) for a in row]
-            runs = self._runs(self._features(samples))
-            answers += [self._heard(told, audio.duration) for told, audio in zip(runs, row, strict=True)]
+        runs = [told for inputs in self._inputs(batch) for told in self._runs(inputs)]
+        answers = [self._heard(told, audio.duration) for told, audio in zip(runs, batch, strict=True)]
         return [replace(heard, notes=note) for heard, note in zip(answers, notes, strict=True)]
+
+    def scores(self, batch: Sequence[Audio]) -> list[NDArray[np.float32]]:
+        """Per audio the log-probabilities of its frames, shape (frames, vocabulary). Raises OutOfMemoryError."""
+        with placement_torch.memory(), torch.inference_mode():
+            return [
+                torch.log_softmax(logits, -1).cpu().numpy()
+                for inputs in self._inputs(batch)
+                for logits in self._logits(inputs)
+            ]
+
+    def _inputs(self, batch: Sequence[Audio]) -> Iterator[Any]:
+        """Features of the audios, in the batches that the model may hear them in."""
+        least = round(2 * self.step * self._extractor.sampling_rate)  # shorter sound is no frame
+        samples = [np.pad(a.samples, (0, max(0, least - len(a.samples)))) for a in batch]
+        for rows in [samples] if self._masked else [[one] for one in samples]:
+            yield self._features(rows)
+
+    def _logits(self, inputs: Any) -> list[torch.Tensor]:
+        """Per row, in float32, shape (frames, vocabulary)."""
+        lengths = self._n_frames(inputs)
+        logits = self.model(**self._there(inputs)).logits.float()
+        return [logits[i, :n] for i, n in enumerate(lengths)]
 
     def _runs(self, inputs: Any) -> list[list[Run]]:
         """Per row its tokens and their frames."""
-        lengths = self._n_frames(inputs)
-        logits = self.model(**self._there(inputs)).logits.float().cpu().numpy()
-        return [best_path(logits[i, :n], self._blank) for i, n in enumerate(lengths)]
+        return [best_path(logits.cpu().numpy(), self.blank) for logits in self._logits(inputs)]
 
     def _heard(self, runs: Sequence[Run], duration: Seconds) -> Heard:
         raw = self._decoded(run.token for run in runs)
@@ -234,16 +253,16 @@ class Ctc(_Torch):
 
     def _decoded(self, tokens: Iterable[int]) -> str:
         ids = list(tokens)
-        return str(self._tokenizer.decode(ids, group_tokens=False, skip_special_tokens=True)) if ids else ""
+        return str(self.tokenizer.decode(ids, group_tokens=False, skip_special_tokens=True)) if ids else ""
 
     def _words(self, runs: Sequence[Run], duration: Seconds) -> Iterator[Word]:
         """Words with the blank before them, timed by the frames of their tokens."""
         first = True
-        for told in _by_word(runs, self._tokenizer):
+        for told in _by_word(runs, self.tokenizer):
             text = self._decoded(run.token for run in told).strip()
             if text:
-                start = min(told[0].first * self._step, duration)
-                end = min(max(told[-1].stop * self._step, start), duration)
+                start = min(told[0].first * self.step, duration)
+                end = min(max(told[-1].stop * self.step, start), duration)
                 sure = [run.probability for run in told if run.probability is not None]
                 confidence = round(sum(sure) / len(sure), 4) if sure else None
                 yield Word(start, end, text if first else " " + text, confidence)

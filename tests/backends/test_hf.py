@@ -320,7 +320,7 @@ def test_words_and_frames_are_those_of_the_tokenizers_own_offsets(wav2vec2):
     inputs = transcriber._features([audio.samples])
     with torch.inference_mode():
         ids = transcriber.model(inputs["input_values"]).logits.argmax(-1)
-    (offsets,) = transcriber._tokenizer.batch_decode(ids, output_word_offsets=True)["word_offsets"]
+    (offsets,) = transcriber.tokenizer.batch_decode(ids, output_word_offsets=True)["word_offsets"]
     assert len(offsets) > 5
     assert [(w.text.strip(), w.start, w.end) for w in words] == [
         (o["word"], pytest.approx(o["start_offset"] * 0.02), pytest.approx(o["end_offset"] * 0.02)) for o in offsets
@@ -393,7 +393,7 @@ def test_a_transducer_gives_words_at_the_times_that_its_processor_tells(tdt):
     inputs = tdt._features([audio.samples])
     with torch.inference_mode():
         found = tdt.model.generate(**inputs)
-    processor = AutoProcessor.from_pretrained(tdt._tokenizer.name_or_path)
+    processor = AutoProcessor.from_pretrained(tdt.tokenizer.name_or_path)
     texts, ((*tokens,),) = processor.decode(found.sequences, durations=found.durations, skip_special_tokens=True)
     words = [word for segment in heard.segments for word in segment.words]
     assert len(words) > 3

@@ -55,7 +55,7 @@ def windows(
     for window in plan(heard(), frame, rules):
         done_with = window.own.end - max(rules.context, rules.overlap)
         wanted = window.heard if window.speech else Span(window.own.start, window.own.start)
-        yield window, _taken(tape, wanted, done_with)
+        yield window, taken(tape, wanted, done_with)
 
 
 def listen(
@@ -67,7 +67,7 @@ def listen(
     """What the model hears in each window, its words timed, polished; a batch too large for the device is halved."""
     told = [replace(h, speech=_inside(window)) for (window, _), h in zip(batch, hints, strict=True)]
     sounds = [audio for _, audio in batch]
-    answers = _shrinking(transcriber, transcriber.transcribe, sounds, told)
+    answers = shrinking(transcriber, transcriber.transcribe, sounds, told)
     if aligner is not None:
         answers = align(aligner, sounds, answers, told)
     if not transcriber.traits.gives_times:
@@ -97,7 +97,7 @@ def align(aligner: Aligner, sounds: Sequence[Audio], answers: Sequence[Heard], h
         batch = [todo[k] for k in chosen]
         todo = [item for k, item in enumerate(todo) if k not in chosen]
         parts = [_at(item[2], traits.rate) for item in batch]
-        heard_words = _shrinking(aligner, _aligning(aligner), parts, [item[3:] for item in batch])
+        heard_words = shrinking(aligner, _aligning(aligner), parts, [item[3:] for item in batch])
         for (i, j, part, _, language), words in zip(batch, heard_words, strict=True):
             segment = rows[i][j]
             at = part.start
@@ -150,7 +150,7 @@ def assemble(
     )
 
 
-def _taken(tape: deque[Audio], span: Span, done_with: Seconds) -> Audio:
+def taken(tape: deque[Audio], span: Span, done_with: Seconds) -> Audio:
     """The sound of `span`. Blocks that end by `done_with` leave the tape as they are copied, for an hour is 345 MB.
 
     The last block stays: it says where the recording is.
@@ -219,12 +219,13 @@ def _aligning(aligner: Aligner) -> Callable[[Sequence[Audio], Sequence[tuple[lis
     return work
 
 
-def _shrinking(
+def shrinking(
     engine: object,
     work: Callable[[Sequence[Audio], Sequence[_Told]], list[_Answer]],
     batch: Sequence[Audio],
     told: Sequence[_Told],
 ) -> list[_Answer]:
+    """What `work` gives for a batch; one too large for the device is halved, and `engine` learns of it."""
     try:
         return work(batch, told)
     except OutOfMemoryError:
@@ -235,4 +236,4 @@ def _shrinking(
         engine.too_much(len(batch) * max(audio.duration for audio in batch))
     half = len(batch) // 2
     first, second = (batch[:half], told[:half]), (batch[half:], told[half:])
-    return [*_shrinking(engine, work, *first), *_shrinking(engine, work, *second)]
+    return [*shrinking(engine, work, *first), *shrinking(engine, work, *second)]

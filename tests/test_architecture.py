@@ -19,6 +19,7 @@ FLOORS = {
     "backends": 2,
     "formats": 3,
     "pipeline": 3,
+    "alignment": 3,
     "jobs": 4,
     "api": 5,
     "cli": 6,

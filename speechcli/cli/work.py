@@ -6,10 +6,11 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from speechcli.backends import registry
 from speechcli.backends.base import Hints as Hints
@@ -35,6 +36,7 @@ from speechcli.jobs.job import Job, rules_of
 from speechcli.jobs.job import Question as Question
 from speechcli.jobs.job import Rendering as Rendering
 from speechcli.jobs.output import check_file, check_folder
+from speechcli.jobs.manifest import Manifest
 from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, Wish
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, files, lists, probe, sources
@@ -85,9 +87,9 @@ def work(
     named: Sources, question: Question, rendering: Rendering, wanted: Wanted, target: Target, choices: Choices
 ) -> int:
     """The exit code. Raises what ends the whole run."""
-    wanted = replace(wanted, offline=wanted.offline or _env("HF_HUB_OFFLINE") == "1", cards=environment.cards())
+    wanted = replace(wanted, offline=wanted.offline or env("HF_HUB_OFFLINE") == "1", cards=environment.cards())
     with ExitStack() as temporary:
-        found = _gathered(named, temporary)
+        found = gathered(named, temporary)
         output = target.output
         if [wish.source.name for wish, _ in found] == ["stdin"] and not (output or target.output_dir):
             output = "-" if len(rendering.formats) <= 1 else output
@@ -107,7 +109,7 @@ def work(
         for notice in (resolved.notice, aligner.notice if aligner is not None else ""):
             if notice:
                 show.tell(show.safe(notice))
-        question = replace(question, model=resolved.name, revision=resolved.revision, aligner=_told_of(aligner))
+        question = replace(question, model=resolved.name, revision=resolved.revision, aligner=told_of(aligner))
         jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
 
         def engines() -> batch.Engines:
@@ -120,8 +122,8 @@ def work(
             return batch.Engines(transcriber, detector, recordings, opened)
 
         if where.stdout:
-            return _to_stdout(jobs[0], rendering, engines, choices)
-        return _to_files(jobs, rendering, engines, choices)
+            return to_stdout(jobs[0], rendering, engines, choices)
+        return to_files(jobs, rendering, engines, choices)
 
 
 def with_aligner(wanted: Wanted, words: bool | None) -> Wanted:
@@ -151,11 +153,17 @@ def rules(
     return replace(made, **{name: ms / 1000 for name, ms in given.items() if ms is not None})
 
 
-def _to_files(jobs: Sequence[Job], rendering: Rendering, engines: Callable[[], batch.Engines], choices: Choices) -> int:
+def to_files(
+    jobs: Sequence[Job],
+    rendering: Rendering,
+    engines: Callable[[], batch.Engines],
+    choices: Choices,
+    refused: Mapping[int, SpeechcliError] = MappingProxyType({}),
+) -> int:
+    """Does the jobs; the exit code. refused: which of them, by `id`, cannot be done, and why."""
     began = time.monotonic()
     roots = plan.load_manifests(jobs)
-    decisions = [plan.decide(job, roots[job.root], rendering, choices.overwrite, choices.skip_existing) for job in jobs]
-    decisions = [_writable(decision) for decision in decisions]
+    decisions = [_writable(decided(job, roots, rendering, choices, refused)) for job in jobs]
     outcomes: list[batch.Outcome] = []
     recheck = choices.skip_existing and not choices.overwrite
     expected = sum(d.job.weight for d in decisions if isinstance(d, Do))
@@ -188,7 +196,17 @@ def _to_files(jobs: Sequence[Job], rendering: Rendering, engines: Callable[[], b
     return code
 
 
-def _to_stdout(job: Job, rendering: Rendering, engines: Callable[[], batch.Engines], choices: Choices) -> int:
+def decided(
+    job: Job, roots: Mapping[Path, Manifest], rendering: Rendering, choices: Choices, refused: Mapping[int, SpeechcliError]
+) -> Decision:
+    """What is to be done about a job."""
+    if (error := refused.get(id(job))) is not None:
+        return Refuse(job, error)
+    return plan.decide(job, roots[job.root], rendering, choices.overwrite, choices.skip_existing)
+
+
+def to_stdout(job: Job, rendering: Rendering, engines: Callable[[], batch.Engines], choices: Choices) -> int:
+    """Does one job, its only output to stdout; the exit code."""
     outcomes: list[batch.Outcome] = []
 
     def tell(event: batch.Outcome | batch.Progress) -> None:
@@ -210,7 +228,7 @@ def _to_stdout(job: Job, rendering: Rendering, engines: Callable[[], batch.Engin
     return code
 
 
-def _gathered(given: Sources, temporary: ExitStack) -> list[tuple[Wish, lists.FileHints]]:
+def gathered(given: Sources, temporary: ExitStack) -> list[tuple[Wish, lists.FileHints]]:
     """The recordings meant, spooled or fetched where they are no files; `temporary` removes those again."""
     listed = _listed(given.files_from, given.null)
     addresses = [name for name in given.named if name.startswith(("https://", "http://"))]
@@ -228,7 +246,7 @@ def _gathered(given: Sources, temporary: ExitStack) -> list[tuple[Wish, lists.Fi
         path = fetch(
             address, Path(temporary.enter_context(tempfile.TemporaryDirectory(prefix="speechcli-"))), given.cap
         )
-        wishes.append((Wish(Input(path, path.name), _NOTHING_ASKED, lasting=False), lists.FileHints()))
+        wishes.append((Wish(Input(path, path.name), NOTHING_ASKED, lasting=False), lists.FileHints()))
     return wishes
 
 
@@ -246,8 +264,8 @@ def _spooled(source: Input, hints: lists.FileHints, temporary: ExitStack) -> Wis
     elif sources.is_stream(source.path):
         path = temporary.enter_context(sources.spool(source.path, source.name))
     else:
-        return Wish(source, _NOTHING_ASKED, output=hints.output)
-    return Wish(replace(source, path=path), _NOTHING_ASKED, lasting=False, output=hints.output)
+        return Wish(source, NOTHING_ASKED, output=hints.output)
+    return Wish(replace(source, path=path), NOTHING_ASKED, lasting=False, output=hints.output)
 
 
 def _listed(name: str | None, null: bool) -> list[lists.Listed]:
@@ -292,10 +310,10 @@ def _as_asked(question: Question, wanted: registry.Wanted) -> Question:
         aligner = None if other is None else registry.resolve(replace(other, offline=True))
     except UnavailableError:
         aligner = None
-    return replace(question, model=resolved.name, revision=resolved.revision, aligner=_told_of(aligner))
+    return replace(question, model=resolved.name, revision=resolved.revision, aligner=told_of(aligner))
 
 
-def _told_of(aligner: registry.Resolved | None) -> tuple[str, ...]:
+def told_of(aligner: registry.Resolved | None) -> tuple[str, ...]:
     """What of an aligner determines the answer."""
     if aligner is None:
         return ()
@@ -375,8 +393,9 @@ def _needs(n_todo: int, n_all: int, seconds: Seconds, needs: Estimate) -> str:
     )
 
 
-def _env(name: str) -> str | None:
+def env(name: str) -> str | None:
+    """What the environment says; None where it is empty."""
     return os.environ.get(name) or None
 
 
-_NOTHING_ASKED = Question("", "")
+NOTHING_ASKED = Question("", "")

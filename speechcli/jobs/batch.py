@@ -14,7 +14,7 @@ from speechcli.core.span import Seconds
 from speechcli.core.transcript import Transcript, Verdict
 from speechcli.errors import FAILED, OK, BusyError, DataError, NoAudioError, SpeechcliError
 from speechcli.formats import table
-from speechcli.jobs import deliver, journal, run
+from speechcli.jobs import aligned, deliver, journal, run
 from speechcli.jobs.job import Job, Rendering
 from speechcli.jobs.manifest import Manifest
 from speechcli.jobs.output import sweep
@@ -102,42 +102,83 @@ def carry_out(
         return not (recheck and isinstance(decide(job, manifest, rendering), Skip))
 
     if todo:
-        yield from _transcribed(todo, rendering, roots, engines(), resume, still_wanted)
+        events = worked(todo, engines(), resume, still_wanted, patient=False)
+        yield from _written_out(events, rendering, roots)
 
 
-def _transcribed(
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A transcript is there. done: to be called when its outputs are written; leave: when they cannot be."""
+
+    job: Job
+    transcript: Transcript
+    ending: Ending
+    done: Callable[[], None]
+    leave: Callable[[], None]
+
+
+Happened: TypeAlias = Progress | run.Skipped | run.Failed | run.Group | Finished
+
+
+def worked(
     jobs: Sequence[Job],
-    rendering: Rendering,
-    roots: Mapping[Path, Manifest],
     engines: Engines,
-    resume: bool,
-    still_wanted: Callable[[Job], bool],
-) -> Iterator[Outcome | Progress]:
+    resume: bool = False,
+    still_wanted: Callable[[Job], bool] = lambda job: True,
+    patient: bool = True,
+    live: bool = False,
+) -> Iterator[Happened]:
+    """Transcribes the recordings, or aligns the texts that they bring along; see `run.work`."""
     groups: dict[int, list[Sequence[Answer]]] = defaultdict(list)
-    for event in run.work(
-        jobs,
-        engines.transcriber,
-        engines.detector,
-        engines.recordings,
-        resume,
-        still_wanted,
-        patient=False,
-        aligner=engines.aligner,
-    ):
+    for event in _events(jobs, engines, resume, still_wanted, patient, live):
         match event:
             case run.Began(job, duration, resumed):
                 yield Progress(job, 0.0, duration, resumed)
             case run.Group(job, answers):
-                groups[id(job)].append(answers)
+                if job.text is None:
+                    groups[id(job)].append(answers)
+                yield event
                 yield Progress(job, answers[0].window.own.end)
             case run.Ended(job, ending, done):
                 transcript = finished(job, groups.pop(id(job), []), ending, engines.transcriber, engines.aligner)
-                yield _written(transcript, job, rendering, roots[job.root], ending, done)
+                yield Finished(job, transcript, ending, done, event.leave)
+            case aligned.Aligned(job, transcript, ending, done, leave):
+                yield Finished(job, transcript, ending, done, leave)
+            case run.Failed(job, _):
+                groups.pop(id(job), None)
+                yield event
+            case _:
+                yield event
+
+
+def _events(
+    jobs: Sequence[Job],
+    engines: Engines,
+    resume: bool,
+    still_wanted: Callable[[Job], bool],
+    patient: bool,
+    live: bool,
+) -> Iterator[run.Event | aligned.Event]:
+    ear, aligner, detector, recordings = engines.transcriber, engines.aligner, engines.detector, engines.recordings
+    if any(job.text is not None for job in jobs):
+        assert aligner is not None, "texts need an aligner"
+        return aligned.work(jobs, ear, aligner, detector, recordings, resume, still_wanted, patient)
+    return run.work(jobs, ear, detector, recordings, resume, still_wanted, patient, live, aligner)
+
+
+def _written_out(
+    events: Iterator[Happened], rendering: Rendering, roots: Mapping[Path, Manifest]
+) -> Iterator[Outcome | Progress]:
+    for event in events:
+        match event:
+            case Finished():
+                yield _written(event, rendering, roots[event.job.root])
             case run.Skipped(job):
                 yield Outcome(job, "skipped")
             case run.Failed(job, error):
-                groups.pop(id(job), None)
                 yield _failed(job, error)
+            case Progress():
+                yield event
 
 
 def stream(
@@ -154,45 +195,33 @@ def stream(
     would report.
     """
     rendering = job.rendering(rendering)
-    groups: list[Sequence[Answer]] = []
-    endings: list[run.Ended] = []
+    ended: list[Finished] = []
 
     def arriving() -> Iterator[Sequence[Answer]]:
-        for event in run.work(
-            [job],
-            engines.transcriber,
-            engines.detector,
-            engines.recordings,
-            resume,
-            patient=False,
-            live=True,
-            aligner=engines.aligner,
-        ):
+        for event in worked([job], engines, resume, patient=False, live=True):
             match event:
-                case run.Began(_, duration, resumed):
-                    tell(Progress(job, 0.0, duration, resumed))
+                case Progress():
+                    tell(event)
                 case run.Group(_, answers):
-                    groups.append(answers)
-                    tell(Progress(job, answers[0].window.own.end))
                     yield answers
-                case run.Ended():
-                    endings.append(event)
+                case Finished():
+                    ended.append(event)
                 case run.Failed(_, error):
                     raise error
 
-    streams = table.named(format_name).streams
+    streams = table.named(format_name).streams and job.text is None
     if streams:
         shown = (deliver.shown(segment, rendering) for segment in stitch(link(arriving())))
-        yield from table.stream(format_name, shown, rendering.style, lambda: endings[0].ending.duration)
+        yield from table.stream(format_name, shown, rendering.style, lambda: ended[0].ending.duration)
     else:
         deque(arriving(), maxlen=0)
-    transcript = finished(job, groups, endings[0].ending, engines.transcriber, engines.aligner)
+    transcript = ended[0].transcript
     if not streams:
         whole = deliver.rendered(transcript, rendering)
         if (lack := table.missing(format_name, whole)) is not None:
             raise DataError(f"{job.name}: {lack}")
         yield from table.pieces(format_name, whole, rendering.style)
-    endings[0].done()
+    ended[0].done()
     tell(_outcome(job, "done", transcript))
 
 
@@ -217,16 +246,16 @@ def finished(
     return replace(transcript, recording=ending.facts)
 
 
-def _written(
-    transcript: Transcript, job: Job, rendering: Rendering, manifest: Manifest, ending: Ending, done: Callable[[], None]
-) -> Outcome:
+def _written(made: Finished, rendering: Rendering, manifest: Manifest) -> Outcome:
+    job = made.job
     try:
-        delivered = deliver.write(transcript, job, job.rendering(rendering), manifest)
-        deliver.record(transcript, job, delivered, manifest, ending)
+        delivered = deliver.write(made.transcript, job, job.rendering(rendering), manifest)
+        deliver.record(made.transcript, job, delivered, manifest, made.ending)
     except SpeechcliError as error:
+        made.leave()
         return _failed(job, error)
-    done()
-    return _outcome(job, "done", transcript, delivered)
+    made.done()
+    return _outcome(job, "done", made.transcript, delivered)
 
 
 def _outcome(job: Job, status: Status, transcript: Transcript, delivered: deliver.Delivered | None = None) -> Outcome:

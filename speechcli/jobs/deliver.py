@@ -13,6 +13,7 @@ from speechcli.jobs.job import Job, Rendering
 from speechcli.jobs.manifest import Entry, Manifest, Output
 from speechcli.jobs.output import write_atomically
 from speechcli.jobs.recording import Ending
+from speechcli.timeline.units import in_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,14 @@ def record(transcript: Transcript, job: Job, delivered: Delivered, manifest: Man
             exit_code=FAILED if status == "failed" else OK,
             duration=transcript.duration,
             left_out=tuple(delivered.left_out),
+            text=job.text.entry if job.text is not None else "",
         )
     )
 
 
 def rendered(transcript: Transcript, rendering: Rendering) -> Transcript:
-    """The transcript as it is to be shown: speakers under their names, words where they are wanted."""
+    """The transcript as it is to be shown: speakers under their names, words where they are wanted, in their units."""
+    transcript = in_units(transcript, rendering.unit)
     return replace(
         transcript,
         segments=tuple(shown(segment, rendering) for segment in transcript.segments),

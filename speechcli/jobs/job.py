@@ -13,6 +13,7 @@ from speechcli.backends.catalog import Family
 from speechcli.core.span import Seconds, Span
 from speechcli.errors import UsageError
 from speechcli.timeline.cues import Style
+from speechcli.timeline.units import Unit
 from speechcli.timeline.windows import Rules
 
 SHORTEST_WINDOW: Seconds = 8.0
@@ -27,7 +28,7 @@ class Question:
 
     revision: digest or commit of the weights. clips: parts to listen to, all when empty. judged: whether a speech
     detector listens (`--vad`). aligner: name, revision and settings of the model that times the words. raw: whether the
-    model's own strings are kept.
+    model's own strings are kept. text: digest of a text that is aligned, for which `model` only listens where it is.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Question:
     clips: tuple[Span, ...] = ()
     aligner: tuple[str, ...] = ()
     raw: bool = False
+    text: str = ""
 
     def key(self) -> str:
         """Digest of the question; the same for the same answer."""
@@ -57,11 +59,28 @@ class Rendering:
     speakers: Mapping[str, str] = field(default_factory=dict)
     words: bool = True
     demanded: bool = True  # False: formats the transcript cannot fill are left out (`-f all`)
+    unit: Unit = "word"
 
     def key(self, captions: bool) -> str:
         """Digest of what determines the bytes of an output; the style matters to captions only."""
         style = asdict(self.style) if captions else None
-        return digest({"style": style, "speakers": dict(self.speakers), "words": self.words})
+        return digest({"style": style, "speakers": dict(self.speakers), "words": self.words, "unit": self.unit})
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that a recording is aligned with.
+
+    name: what to call it to people. entry: its name in the manifest. language: as the user, or the file, says. cues: it
+    came as captions, which are to stay. lines: each of its lines is a unit of its own.
+    """
+
+    path: Path
+    name: str
+    entry: str
+    language: str | None = None
+    cues: bool = False
+    lines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +102,19 @@ class Job:
     weight: Seconds = 0.0  # longest first: seconds of media, roughly
     demanded: bool = True
     speakers: Mapping[str, str] = field(default_factory=dict)
+    text: Text | None = None
+
+    @property
+    def key_of_entry(self) -> tuple[str, str]:
+        """What the manifest knows it by."""
+        return self.entry, self.text.entry if self.text is not None else ""
 
     def rendering(self, for_all: Rendering) -> Rendering:
-        """How this recording is written: as all others, but for the names of its speakers."""
-        return replace(for_all, speakers={**for_all.speakers, **self.speakers}) if self.speakers else for_all
+        """How this recording is written: as all others, but for the names of its speakers and captions that stay."""
+        own = replace(for_all, speakers={**for_all.speakers, **self.speakers}) if self.speakers else for_all
+        if self.text is not None and self.text.cues:
+            return replace(own, style=replace(own.style, keep_cues=True))
+        return own
 
     @property
     def journal(self) -> Path | None:

@@ -22,7 +22,7 @@ NAME = ".speechcli-manifest.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One finished recording.
+    """One finished recording, or one with its text.
 
     input: its name, relative to the manifest. size, mtime_ns, fingerprint: of its file. question: key of the
     question. outputs: name (relative to the manifest) to what was written. verdict: ok, warning or failed.
@@ -38,6 +38,12 @@ class Entry:
     exit_code: int
     duration: Seconds
     left_out: tuple[str, ...] = ()  # formats the transcript could not fill
+    text: str = ""  # name of the text that it was aligned with, relative to the manifest
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What is to be found again: a recording can be transcribed, and aligned with several texts."""
+        return self.input, self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Manifest:
     """The manifest of one folder."""
 
     root: Path
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[tuple[str, str], Entry] = field(default_factory=dict)  # by `Entry.key`
     made: dict[str, dict[str, Output]] = field(default_factory=dict)  # every output ever made here, name and digest
     owners: dict[str, str] = field(default_factory=dict)  # name of an output to the recording it was last made from
     _n_read: int = field(default=0, init=False)  # bytes
@@ -108,7 +114,7 @@ class Manifest:
                 outputs = _outputs(value["announced"])
             else:
                 entry = _entry(value)
-                self.entries[entry.input] = entry
+                self.entries[entry.key] = entry
                 outputs = entry.outputs
                 self.owners |= dict.fromkeys(outputs, entry.input)
         except (KeyError, TypeError, AttributeError):

@@ -7,18 +7,19 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from speechcli.errors import NoInputError, OutputError, SpeechcliError, UsageError, from_os
 from speechcli.formats import table
 from speechcli.jobs import manifest as manifests
-from speechcli.jobs.job import Job, Question, Rendering
+from speechcli.jobs.job import Job, Question, Rendering, Text
 from speechcli.jobs.manifest import Entry, Manifest
 from speechcli.media import files
 from speechcli.media.files import Input
 
+ALIGNED = ".aligned"  # before the suffix of what is written beside recordings and texts
 _LONGEST_NAME = 255  # bytes, on every file system we know
 _UNSEEN = dict.fromkeys([0, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])  # NUL, bidi overrides
 _BYTES_A_SECOND = {
@@ -73,7 +74,7 @@ class Wish:
     """A recording and the question about it.
 
     lasting: False for what was spooled or fetched and will be gone. output: name that a list gave for its outputs,
-    speakers: names that it gave for its speakers.
+    speakers: names that it gave for its speakers. text: what it is to be aligned with.
     """
 
     source: Input
@@ -81,6 +82,7 @@ class Wish:
     lasting: bool = True
     output: str | None = None
     speakers: Mapping[str, str] = field(default_factory=dict)
+    text: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +97,21 @@ class Delivery:
 
 
 def delivery(
-    formats: Sequence[str], output: str | None, folder: Path | None, state: Path | None, n_inputs: int
+    formats: Sequence[str],
+    output: str | None,
+    folder: Path | None,
+    state: Path | None,
+    n_inputs: int,
+    default: str = "srt",
 ) -> Delivery:
     """The user's `-f`, `-o` and `--output-dir`, put together. Raises UsageError where they contradict."""
     if output is not None and folder is not None:
         raise UsageError("--output and --output-dir exclude each other")
     if output is None:
-        return Delivery(tuple(formats) or ("srt",), folder=folder, state=state)
+        return Delivery(tuple(formats) or (default,), folder=folder, state=state)
     of_suffix = table.by_suffix(Path(output))
     if not formats:
-        formats = (of_suffix.name,) if of_suffix is not None else ("srt",)
+        formats = (of_suffix.name,) if of_suffix is not None else (default,)
     one = n_inputs == 1 and len(formats) == 1
     if output == "-":
         if not one:
@@ -147,9 +154,11 @@ def jobs(wishes: Sequence[Wish], where: Delivery) -> list[Job]:
                 _weight(source.path),
                 source.explicit,
                 wish.speakers,
+                _known_to(root, wish.text),
             )
         )
     taken = {os.path.realpath(job.media) for job in made}
+    taken |= {os.path.realpath(job.text.path) for job in made if job.text is not None}
     owners: dict[Path, Job] = {}
     for job in made:
         for _, path in job.outputs:
@@ -177,7 +186,7 @@ def decide(
         if not overwrite and owner is not None and os.path.lexists(path) and _is_another(owner, job.media):
             problem = f"{path} is the transcript of {os.path.relpath(owner)}"
             return Refuse(job, OutputError(problem, "--overwrite replaces it, --output-dir spares it"))
-    entry = manifest.entries.get(job.entry)
+    entry = manifest.entries.get(job.key_of_entry)
     if entry is None or overwrite or not skip_existing:
         return Do(job, "--overwrite" if overwrite else "new" if entry is None else "--no-skip-existing")
     try:
@@ -244,6 +253,8 @@ def _stem(wish: Wish, where: Delivery) -> Path:
         text = wish.output if known is None else wish.output[: -len(known.suffix)]
         return (where.folder or Path()) / text
     stem = _clean(Path(source.name).stem)
+    if wish.text is not None and (where.folder is None or _spoils(wish.text.path, where.folder)):
+        stem += ALIGNED  # beside recordings lie transcripts, and texts
     if where.output is not None:
         return where.output.parent / stem
     if where.folder is None:
@@ -251,6 +262,16 @@ def _stem(wish: Wish, where: Delivery) -> Path:
     if source.root is None:
         return where.folder / stem
     return where.folder / os.path.relpath(source.path.parent, source.root) / stem
+
+
+def _spoils(text: Path, folder: Path) -> bool:
+    """Whether a text lies where outputs of its name would come."""
+    return os.path.realpath(text.parent).startswith(os.path.realpath(folder))
+
+
+def _known_to(root: Path, text: Text | None) -> Text | None:
+    """The text under the name that the manifest of `root` knows it by."""
+    return None if text is None else replace(text, entry=os.path.relpath(text.path, root).replace(os.sep, "/"))
 
 
 def _file(where: Delivery, home: Path, name: str, format_name: str) -> Path:

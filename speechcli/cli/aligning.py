@@ -1,0 +1,213 @@
+"""What `speechcli align` does once its options are read."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from speechcli.backends import registry
+from speechcli.backends.registry import Wanted
+from speechcli.cli import allocator, environment, show, work
+from speechcli.cli.progress import clock
+from speechcli.cli.work import Choices, Question, Rendering, Target
+from speechcli.errors import FAILED, OK, NoInputError, SpeechcliError, UsageError, from_os
+from speechcli.jobs import aligned, batch, pairs, plan
+from speechcli.jobs.job import Job, Text
+from speechcli.jobs.output import check_file, check_folder
+from speechcli.jobs.pairs import Pair
+from speechcli.jobs.plan import Do, Refuse, Render, Skip, Wish
+from speechcli.jobs.recording import Recordings
+from speechcli.media import ffmpeg, files, probe, sources
+from speechcli.media.files import Input
+
+NO_ANCHOR = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the user named. listed: a file of pairs instead of the two."""
+
+    audio: str | None
+    text: str | None
+    listed: str | None
+    recursive: bool
+    cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How texts are taken. keep_cues: None where their kind decides. lines: each of their lines is a unit."""
+
+    language: str | None
+    keep_cues: bool | None
+    lines: bool
+
+
+def align(
+    named: Named,
+    wishes: Wishes,
+    question: Question,
+    rendering: Rendering,
+    wanted: Wanted,
+    anchor: Wanted | None,
+    target: Target,
+    choices: Choices,
+) -> int:
+    """The exit code. anchor: the recogniser that finds where a text is said. Raises what ends the whole run."""
+    with ExitStack() as temporary:
+        found = _pairs(named, temporary)
+        taken = [_taken(pair, question, wishes, named.text if named.listed is None else None) for pair in found]
+        output = target.output
+        if named.audio == "-" and not (output or target.output_dir):
+            output = "-"
+        default = _default({wish.text.path.suffix.lower() for wish, _ in taken if wish.text is not None and wish.text.cues})
+        where = plan.delivery(rendering.formats, output, target.output_dir, target.state_dir, len(taken), default)
+        rendering = replace(rendering, formats=where.formats)
+        program = ffmpeg.find(environment.ffmpeg())
+        offline = wanted.offline or choices.dry_run or work.env("HF_HUB_OFFLINE") == "1"
+        cards = environment.cards()
+        if choices.summary is not None:
+            check_folder(choices.summary.parent)
+            check_file(choices.summary)
+        aligner = registry.resolve(replace(wanted, offline=offline, cards=cards))
+        ear = None if anchor is None else registry.resolve(replace(anchor, offline=offline, cards=cards))
+        for notice in (aligner.notice, ear.notice if ear is not None else ""):
+            if notice:
+                show.tell(show.safe(notice))
+        asked = replace(
+            question,
+            model=ear.name if ear is not None else "",
+            revision=ear.revision if ear is not None else "",
+            aligner=work.told_of(aligner),
+        )
+        jobs = plan.jobs([_asking(wish, asked) for wish, _ in taken], where)
+        errors = {wish.source.path: error for wish, error in taken if error is not None}
+        refused = {id(job): errors[job.media] for job in jobs if job.text is None and job.media in errors}
+        if choices.dry_run:
+            return _dry_run(jobs, rendering, program, choices, refused)
+
+        def engines() -> batch.Engines:
+            from speechcli.backends.listener import Listener
+
+            allocator.keep_large_blocks()
+            recogniser = registry.open_transcriber(ear) if ear is not None else None
+            opened = registry.open_aligner(aligner, recogniser)
+            heard = recogniser if recogniser is not None else Listener(opened.traits.rate)
+            detector = registry.open_detector(True, heard.traits.rate)
+            return batch.Engines(heard, detector, Recordings(program, heard.traits.rate, target.longest), opened)
+
+        if where.stdout:
+            if refused:
+                raise next(iter(refused.values()))
+            return work.to_stdout(jobs[0], rendering, engines, choices)
+        return work.to_files(jobs, rendering, engines, choices, refused)
+
+
+def _pairs(named: Named, temporary: ExitStack) -> list[Pair]:
+    """The pairs meant, what comes through pipes or from the network spooled. Raises UsageError, NoInputError."""
+    if named.listed is not None:
+        if named.audio is not None or named.text is not None:
+            raise UsageError("--pairs takes the place of AUDIO and TEXT")
+        return pairs.listed(_bytes(named.listed), named.listed)
+    if named.audio is None or named.text is None:
+        raise UsageError("which text?", "speechcli align AUDIO TEXT, or --pairs LIST.tsv")
+    if named.audio == named.text == "-":
+        raise UsageError("stdin is one input: the recording or its text", "save one of them to a file")
+    given = work.Sources((named.audio,), None, False, named.recursive, named.cap)
+    found = [wish.source for wish, _ in work.gathered(given, temporary)]
+    text = Path(named.text)
+    if named.text != "-" and text.is_dir():
+        made, orphans = pairs.by_name(found, text)
+        for orphan in orphans:
+            show.tell(f"{show.safe(orphan)}: no recording has this name")
+        if all(pair.text is None for pair in made):
+            raise NoInputError(f"no recording has a text in {named.text}", "texts have the names of the recordings")
+        return made
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} recordings and one text", "name a folder of texts, or --pairs LIST.tsv")
+    if named.text == "-":
+        return [Pair(found[0], temporary.enter_context(sources.spool(sys.stdin.buffer)))]
+    if sources.is_stream(text):
+        return [Pair(found[0], temporary.enter_context(sources.spool(text, named.text)))]
+    return [pairs.one(found[0], text)]
+
+
+def _bytes(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except FileNotFoundError as error:
+        raise NoInputError(f"--pairs {name}: there is no such file") from error
+    except OSError as error:
+        raise from_os(error, f"reading {name}") from error
+
+
+def _taken(pair: Pair, question: Question, wishes: Wishes, name: str | None) -> tuple[Wish, SpeechcliError | None]:
+    """The pair as a wish, its text read once to see whether it can be; without a text where it cannot.
+
+    name: what the user called the text, "-" for one that was spooled.
+    """
+    lasting = not (pair.source.name == "stdin" or "://" in pair.source.name)
+    bare = Wish(pair.source, question, lasting)
+    if pair.text is None:
+        return bare, pair.error
+    called = "stdin" if name == "-" else str(pair.text)
+    language = pair.language or wishes.language
+    text = Text(pair.text, called, str(pair.text), language, lines=wishes.lines)
+    try:
+        script = aligned.script_of(text)
+        digest = hashlib.blake2b(pair.text.read_bytes(), digest_size=16).hexdigest()
+    except SpeechcliError as error:
+        return bare, error
+    except OSError as error:
+        return bare, from_os(error, f"reading {called}")
+    text = replace(text, cues=script.cues if wishes.keep_cues is None else wishes.keep_cues)
+    told = f"{digest} {language or ''} {wishes.lines}"
+    return replace(bare, question=replace(question, text=told), text=text), None
+
+
+def _asking(wish: Wish, asked: Question) -> Wish:
+    return replace(wish, question=replace(asked, text=wish.question.text))
+
+
+def _default(suffixes: set[str]) -> str:
+    """The format to write where none was named: captions as they came, else everything."""
+    return suffixes.pop().lstrip(".") if suffixes in ({".srt"}, {".vtt"}) else "json"
+
+
+def _dry_run(
+    jobs: Sequence[Job], rendering: Rendering, program: Path, choices: Choices, refused: dict[int, SpeechcliError]
+) -> int:
+    """The plan as a table on stdout."""
+    roots = plan.load_manifests(jobs)
+    rows = []
+    failed = False
+    for job in jobs:
+        decision = work.decided(job, roots, rendering, choices, refused)
+        length = ""
+        try:
+            seconds = probe.probe(job.media, program, Path(job.name).name).duration
+            length = clock(seconds) if seconds is not None else "?"
+        except SpeechcliError as error:
+            decision = Refuse(job, error)
+        failed = failed or isinstance(decision, Refuse)
+        outputs = ", ".join(str(path) for _, path in job.outputs) or "stdout"
+        text = job.text.name if job.text is not None else ""
+        rows.append((job.name, text, length, _action(decision), outputs))
+    show.table(("recording", "text", "length", "action", "outputs"), rows, right=("length",))
+    return FAILED if failed else OK
+
+
+def _action(decision: plan.Decision) -> str:
+    match decision:
+        case Do(_, why):
+            return f"align ({why})"
+        case Skip():
+            return "skip (done)"
+        case Render():
+            return "write anew, without a model"
+        case Refuse(_, error):
+            return f"refuse: {show.safe(error)}"

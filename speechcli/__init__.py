@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from speechcli.api import align as align
     from speechcli.api import load as load
     from speechcli.api import save as save
     from speechcli.api import transcribe as transcribe
+    from speechcli.core.transcript import Fit as Fit
     from speechcli.core.transcript import Segment as Segment
     from speechcli.core.transcript import Transcript as Transcript
     from speechcli.core.transcript import Turn as Turn
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
     from speechcli.errors import SpeechcliError as SpeechcliError
 
 _HOME = {
+    "align": "speechcli.api",
     "transcribe": "speechcli.api",
     "load": "speechcli.api",
     "save": "speechcli.api",
     "SpeechcliError": "speechcli.errors",
-    **dict.fromkeys(("Segment", "Transcript", "Turn", "Verdict", "Word"), "speechcli.core.transcript"),
+    **dict.fromkeys(("Fit", "Segment", "Transcript", "Turn", "Verdict", "Word"), "speechcli.core.transcript"),
 }
 __all__ = ["__version__", *_HOME]
 

@@ -4,6 +4,7 @@ import speechcli
 transcript = speechcli.transcribe("talk.mp3")
 print(transcript.text)
 speechcli.save(transcript, "talk.srt")
+timed = speechcli.align("talk.mp3", Path("talk.txt"))
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ from numpy.typing import NDArray
 from speechcli.backends import catalog, registry
 from speechcli.backends.base import Hints
 from speechcli.backends.catalog import FAMILIES
+from speechcli.backends.listener import Listener
 from speechcli.core.languages import code_of
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Transcript
 from speechcli.errors import MediaError, UsageError
 from speechcli.formats import table
-from speechcli.jobs import batch, run
-from speechcli.jobs.job import Job, Question, rules_of
+from speechcli.jobs import aligned, batch, run
+from speechcli.jobs.job import Job, Question, Text, rules_of
 from speechcli.jobs.output import write_atomically
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, sources
 from speechcli.media.probe import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
 from speechcli.timeline.cues import Style
-from speechcli.timeline.stitch import Answer
 from speechcli.timeline.windows import Rules, listening_to_all
 
 Sound: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | tuple[NDArray[np.floating | np.integer], float]"
@@ -43,6 +44,7 @@ Sound: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | tuple[NDArray[np
 (n,) or (n, channels), floats in [-1, 1] or integers (to 32 bits) in the range of their type, at `rate` Hz."""
 _SOUNDS = "give a path, bytes, an open binary file, a data: URL or (samples, rate), or a list of these"
 _Sound = TypeVar("_Sound", bound=Sound)
+_LONGEST_PATH = 1024  # characters: a longer text is looked for on no disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,39 @@ class Options:
     longest: Seconds = 100 * 3600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How to align; the options of `speechcli align` of the same names say more.
+
+    language: of the text; else as its file or its letters say. anchor: a model that finds where the text is said, or
+    "none" to follow it as it comes. lines: each line of a plain text is a segment, instead of each sentence.
+    """
+
+    model: str = "auto"
+    anchor: str | None = None
+    language: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    batch_size: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    track: int | None = None
+    channel: int | None = None
+    clips: Sequence[tuple[Seconds, Seconds]] = ()
+    chunk_size: Seconds | None = None
+    attention: str | None = None
+    compile: bool = False
+    revision: str | None = None
+    lines: bool = False
+    model_dir: Path | None = None
+    offline: bool = False
+    ffmpeg: str | None = None
+    longest: Seconds = 100 * 3600.0
+
+
+Known: TypeAlias = "str | os.PathLike[str] | Transcript"
+"""What is said: the words themselves, the path of a file that holds them (a `Path`), or a transcript."""
+
+
 @overload
 def transcribe(audio: list[Sound], options: Options | None = None, /, **more: object) -> list[Transcript]: ...
 @overload
@@ -98,13 +133,44 @@ def transcribe(
     gives a transcript without segments. Calls share nothing, so several threads may call at once; each loads the model.
     Raises SpeechcliError: the first that any recording met.
     """
-    try:
-        asked = replace(options or Options(), **more)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise UsageError(f"transcribe: {error}", f"known options: {', '.join(Options.__dataclass_fields__)}") from error
+    asked = _asked("transcribe", options or Options(), more)
     sounds: Sequence[Sound] = audio if isinstance(audio, list) else [audio]
     with tempfile.TemporaryDirectory(prefix="speechcli-") as folder:
         transcripts = _transcribed([(_on_disk(sound, Path(folder)), _name(sound)) for sound in sounds], asked)
+    return transcripts if isinstance(audio, list) else transcripts[0]
+
+
+_Options = TypeVar("_Options", Options, Alignment)
+
+
+@overload
+def align(
+    audio: list[Sound], text: Sequence[Known], options: Alignment | None = None, /, **more: object
+) -> list[Transcript]: ...
+@overload
+def align(
+    audio: list[_Sound], text: Sequence[Known], options: Alignment | None = None, /, **more: object
+) -> list[Transcript]: ...
+@overload
+def align(audio: Sound, text: Known, options: Alignment | None = None, /, **more: object) -> Transcript: ...
+def align(
+    audio: Sound | list[_Sound], text: Known | Sequence[Known], options: Alignment | None = None, /, **more: object
+) -> Transcript | list[Transcript]:
+    """The text with a time for each of its words, as written; or each of a list of recordings with its text.
+
+    more: fields of `Alignment` by name, as in `align("talk.mp3", "Well said.", language="en")`. How well it fits stands
+    in `verdict.fit`. Raises SpeechcliError: the first that any recording met.
+    """
+    asked = _asked("align", options or Alignment(), more)
+    sounds: Sequence[Sound] = audio if isinstance(audio, list) else [audio]
+    texts: Sequence[Known] = text if isinstance(audio, list) else [text]  # type: ignore[assignment, list-item]
+    if isinstance(texts, str) or len(texts) != len(sounds):
+        raise UsageError(f"{len(sounds)} recordings take as many texts", "align([a, b], [text_of_a, text_of_b])")
+    with tempfile.TemporaryDirectory(prefix="speechcli-") as folder:
+        place = Path(folder)
+        media = [(_on_disk(sound, place), _name(sound)) for sound in sounds]
+        written = [_text_on_disk(known, place, i, asked) for i, known in enumerate(texts)]
+        transcripts = _aligned(media, written, asked)
     return transcripts if isinstance(audio, list) else transcripts[0]
 
 
@@ -134,9 +200,6 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
     )
     given = options.language
     names = (given,) if isinstance(given, str) else tuple(given or ())
-    codes = {name: code_of(name) for name in names}
-    if unknown := [name for name, code in codes.items() if code is None]:
-        raise UsageError(f"language {unknown[0]!r}: no such language", "a code (de) or an English name")
     if options.task not in ("transcribe", "translate"):
         raise UsageError(f"task {options.task!r}: no such task", "transcribe or translate")
     return Question(
@@ -145,7 +208,7 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
         dtype=options.dtype,
         settings=resolved.wanted.told,
         hints=Hints(
-            tuple(code for code in codes.values() if code is not None),
+            tuple(dict.fromkeys(_code(name) for name in names)),
             tuple(options.hotwords),
             options.context,
             options.task,
@@ -157,6 +220,21 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
         clips=tuple(_clip(start, end) for start, end in options.clips),
         raw=options.raw,
     )
+
+
+def _asked(function: str, options: _Options, more: Mapping[str, object]) -> _Options:
+    """The options with what was said by name. Raises UsageError."""
+    try:
+        return replace(options, **more)  # type: ignore[type-var]
+    except TypeError as error:
+        known = ", ".join(type(options).__dataclass_fields__)  # type: ignore[attr-defined]
+        raise UsageError(f"{function}: {error}", f"known options: {known}") from error
+
+
+def _code(name: str) -> str:
+    if (code := code_of(name)) is None:
+        raise UsageError(f"language {name!r}: no such language", "a code (de) or an English name")
+    return code
 
 
 def _clip(start: Seconds, end: Seconds) -> Span:
@@ -188,26 +266,86 @@ def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> li
     aligner = None if other is None else registry.open_aligner(registry.resolve(other))
     transcriber = registry.open_transcriber(resolved)
     jobs = [Job(path, name, name, question, (), path.parent, None) for path, name in recordings]
-    place = {id(job): i for i, job in enumerate(jobs)}
-    groups: list[list[Sequence[Answer]]] = [[] for _ in jobs]
+    opened = Recordings(program, transcriber.traits.rate, options.longest)
+    detector = registry.open_detector(options.vad, transcriber.traits.rate)
+    return _worked(jobs, batch.Engines(transcriber, detector, opened, aligner))
+
+
+def _aligned(recordings: Sequence[tuple[Path, str]], texts: Sequence[Text], options: Alignment) -> list[Transcript]:
+    program = ffmpeg.find(options.ffmpeg)
+    wanted = registry.aligner_for(
+        registry.Wanted(
+            options.model,
+            options.device,
+            options.dtype,
+            options.settings,
+            options.batch_size,
+            options.model_dir,
+            options.offline,
+            options.attention,
+            compile=options.compile,
+            longest=options.chunk_size,
+            revision=options.revision,
+        )
+    )
+    language = None if options.language is None else _code(options.language)
+    anchor = registry.anchor_for(wanted, options.anchor, language)
+    question = Question(
+        model="" if anchor is None else anchor.model,
+        revision="",
+        hints=Hints(() if language is None else (language,)),
+        rules=rules_of(FAMILIES["whisper"] if anchor is None else registry.family_of(anchor), "the anchor"),
+        track=options.track,
+        channel=options.channel,
+        clips=tuple(_clip(start, end) for start, end in options.clips),
+    )
+    jobs = [
+        Job(path, name, name, question, (), path.parent, None, text=replace(text, language=language or text.language))
+        for (path, name), text in zip(recordings, texts, strict=True)
+    ]
+    for text in texts:
+        aligned.script_of(text)  # told before a model is loaded
+    ear = None if anchor is None else registry.open_transcriber(registry.resolve(anchor))
+    aligner = registry.open_aligner(registry.resolve(wanted), ear)
+    heard = ear or Listener(aligner.traits.rate)
+    detector = registry.open_detector(True, heard.traits.rate)
+    return _worked(
+        jobs, batch.Engines(heard, detector, Recordings(program, heard.traits.rate, options.longest), aligner)
+    )
+
+
+def _worked(jobs: Sequence[Job], engines: batch.Engines) -> list[Transcript]:
+    """The jobs' transcripts in their order; the engines are closed. Raises the first failure."""
     done: dict[int, Transcript] = {}
     try:
-        opened = Recordings(program, transcriber.traits.rate, options.longest)
-        detector = registry.open_detector(options.vad, transcriber.traits.rate)
-        for event in run.work(jobs, transcriber, detector, opened, aligner=aligner):
+        for event in batch.worked(jobs, engines):
             match event:
-                case run.Group(job, answers):
-                    groups[place[id(job)]].append(answers)
-                case run.Ended(job, ending, _):
-                    i = place[id(job)]
-                    done[i] = batch.finished(job, groups[i], ending, transcriber, aligner)
+                case batch.Finished(job, transcript):
+                    done[id(job)] = transcript
                 case run.Failed(_, error):
                     raise error
     finally:
-        transcriber.close()
-        if aligner is not None:
-            aligner.close()
-    return [done[i] for i in range(len(jobs))]
+        engines.transcriber.close()
+        if engines.aligner is not None:
+            engines.aligner.close()
+    return [done[id(job)] for job in jobs]
+
+
+def _text_on_disk(known: Known, folder: Path, number: int, options: Alignment) -> Text:
+    """The text as a file, which all texts are read from. Raises UsageError."""
+    if isinstance(known, Transcript):
+        path = folder / f"text-{number}.json"
+        write_atomically(path, table.pieces("json", known))
+        return Text(path, known.source, known.source, known.language)
+    if isinstance(known, os.PathLike):
+        return Text(Path(known), Path(known).name, str(known), lines=options.lines)
+    if not isinstance(known, str):
+        raise UsageError(f"a {type(known).__name__} is no text", "the words themselves, a Path, or a Transcript")
+    if "\n" not in known and len(known) < _LONGEST_PATH and os.path.isfile(known):
+        raise UsageError(f"{known} is a file, and a str is the text itself", f"give Path({known!r})")
+    path = folder / f"text-{number}.txt"
+    path.write_text(known, encoding="utf-8", errors="replace")
+    return Text(path, "the text", path.name, lines=options.lines)
 
 
 def _name(sound: Sound) -> str:

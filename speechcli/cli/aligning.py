@@ -21,10 +21,7 @@ from speechcli.jobs.output import check_file, check_folder
 from speechcli.jobs.pairs import Pair
 from speechcli.jobs.plan import Do, Refuse, Render, Skip, Wish
 from speechcli.jobs.recording import Recordings
-from speechcli.media import ffmpeg, files, probe, sources
-from speechcli.media.files import Input
-
-NO_ANCHOR = "none"
+from speechcli.media import ffmpeg, probe, sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,9 @@ def align(
         output = target.output
         if named.audio == "-" and not (output or target.output_dir):
             output = "-"
-        default = _default({wish.text.path.suffix.lower() for wish, _ in taken if wish.text is not None and wish.text.cues})
+        default = _default(
+            {wish.text.path.suffix.lower() for wish, _ in taken if wish.text is not None and wish.text.cues}
+        )
         where = plan.delivery(rendering.formats, output, target.output_dir, target.state_dir, len(taken), default)
         rendering = replace(rendering, formats=where.formats)
         program = ffmpeg.find(environment.ffmpeg())

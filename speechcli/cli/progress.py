@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from speechcli.cli.show import safe
 from speechcli.core.span import Seconds, Span
-from speechcli.core.transcript import Verdict
+from speechcli.core.transcript import PLACED_FAILED, Fit, Verdict
 from speechcli.jobs.batch import Outcome, Progress
 
 _HEARTBEAT: Seconds = 30.0  # between plain lines about one long recording
@@ -170,13 +170,14 @@ def lines_of(outcome: Outcome, quiet: bool) -> Iterator[str]:
 
 def told(verdict: Verdict) -> str:
     """A verdict in one line."""
-    if verdict.coverage is None:
+    if verdict.fit is not None:
+        parts = _fit(verdict.fit, verdict.speech)
+    elif verdict.coverage is None:
         parts = ["no speech heard"] if verdict.speech == 0 else ["coverage unknown"]
     else:
         parts = [f"coverage {verdict.coverage:.0%} of {clock(verdict.speech or 0.0)} of speech"]
-    if verdict.gaps:
-        shown = ", ".join(map(_stretch, verdict.gaps[:3])) + (", ..." if len(verdict.gaps) > 3 else "")
-        parts.append(f"{_count(len(verdict.gaps), 'gap')} without text ({shown})")
+    if verdict.gaps and verdict.fit is None:
+        parts.append(f"{_count(len(verdict.gaps), 'gap')} without text ({_stretches(verdict.gaps)})")
     if verdict.loops:
         parts.append(f"{_count(verdict.loops, 'loop')} cut")
     if verdict.dropped:
@@ -195,6 +196,28 @@ def clock(seconds: Seconds) -> str:
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def _fit(fit: Fit, speech: Seconds | None) -> list[str]:
+    if speech == 0:
+        return ["no speech heard: no word of the text was placed"]
+    parts = [f"{fit.placed:.0%} of the words placed"]
+    if fit.confidence is not None:
+        parts[0] += f", median confidence {fit.confidence:.2f}"
+    if fit.placed < PLACED_FAILED:
+        parts.append("is it the right text?")
+    for kind, what in (("unspoken", "that nobody says"), ("unwritten", "that the text lacks")):
+        there = [m for m in fit.mismatches if m.kind == kind]
+        n_words = sum(len(m.text.split()) for m in there)
+        if there:
+            parts.append(f"{_count(n_words, 'word')} {what} ({_stretches(there)})")
+    return parts
+
+
+def _stretches(spans: Sequence[Span]) -> str:
+    """The longest three, in order."""
+    shown = sorted(sorted(spans, key=lambda s: -s.duration)[:3], key=lambda s: s.start)
+    return ", ".join(map(_stretch, shown)) + (", ..." if len(spans) > 3 else "")
 
 
 def _stretch(span: Span) -> str:

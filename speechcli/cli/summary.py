@@ -87,6 +87,7 @@ def _entry(outcome: Outcome) -> dict[str, Any]:
             "guessed_words": verdict.guessed,
             "complete": verdict.complete,
             "notes": [_text(note) for note in verdict.notes],
+            **({} if verdict.fit is None else {"placed": verdict.fit.placed, "confidence": verdict.fit.confidence}),
         },
     }
 

@@ -35,8 +35,8 @@ from speechcli.jobs.estimate import estimate
 from speechcli.jobs.job import Job, rules_of
 from speechcli.jobs.job import Question as Question
 from speechcli.jobs.job import Rendering as Rendering
-from speechcli.jobs.output import check_file, check_folder
 from speechcli.jobs.manifest import Manifest
+from speechcli.jobs.output import check_file, check_folder
 from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, Wish
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, files, lists, probe, sources
@@ -197,7 +197,11 @@ def to_files(
 
 
 def decided(
-    job: Job, roots: Mapping[Path, Manifest], rendering: Rendering, choices: Choices, refused: Mapping[int, SpeechcliError]
+    job: Job,
+    roots: Mapping[Path, Manifest],
+    rendering: Rendering,
+    choices: Choices,
+    refused: Mapping[int, SpeechcliError],
 ) -> Decision:
     """What is to be done about a job."""
     if (error := refused.get(id(job))) is not None:

@@ -8,25 +8,30 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, takewhile
 from typing import TypeAlias
 
 import numpy as np
 
-from speechcli import pipeline
-from speechcli.backends.base import Aligner
+from speechcli.backends.base import Aligner, Hints
+from speechcli.backends.shrinking import shrinking
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span, clipped, tidy, total
-from speechcli.core.transcript import Fit, Segment, Stage, Transcript, Verdict, Word, joined
+from speechcli.core.transcript import Fit, Heard, Segment, Stage, Transcript, Word, joined
+from speechcli.media.tape import taken
 from speechcli.spoken.forms import spoken
 from speechcli.timeline import anchors
 from speechcli.timeline.anchors import Entry, Piece, Plan
+from speechcli.timeline.batches import choose
 from speechcli.timeline.placing import fit, placed
 from speechcli.timeline.spread import sentences, tokens
+from speechcli.timeline.text import language_by_script
 from speechcli.timeline.verdict import judge, language_of
 
-_AROUND: Seconds = 0.3  # heard on either side of what is aligned by the times it came with
+_AROUND: Seconds = 0.4  # heard on either side of what is aligned by the times it came with
 _INTERRUPTS: Seconds = 0.1  # two speakers at once, for so long at least
 _SURELY = 0.7  # of the words that a window would hold at the recording's mean pace, so many are surely in it
+_LEAST: Seconds = 0.5  # a window steps on, whatever was found
 _PAUSE: Seconds = 0.15  # after a word that a window may be left at
 
 
@@ -48,16 +53,16 @@ class Part:
 class Task:
     """A text and what was heard of its recording.
 
-    counts: tokens of each segment of the text.
+    counts: tokens of each segment of the text. by_sentence: a segment without times is cut where its sentences end.
     """
 
     text: Transcript
+    by_sentence: bool
     counts: tuple[int, ...]
     parts: tuple[Part, ...]
     language: str | None
     speech: tuple[Span, ...]
     duration: Seconds
-    heard: tuple[Word, ...]
 
 
 def task(
@@ -67,20 +72,22 @@ def task(
     duration: Seconds,
     longest: Seconds,
     language: str | None,
+    by_sentence: bool = True,
 ) -> Task:
     """What is to be aligned, in pieces of at most `longest` seconds.
 
-    heard: a recogniser's words, empty where none listened; speech: where somebody speaks; language: of the text.
+    heard: a recogniser's words, empty where none listened. speech: where somebody speaks. language: of the text.
     """
     rows = [tokens(segment.text) for segment in text.segments]
     counts = tuple(map(len, rows))
     every = [token for row in rows for token in row]
     said = [tuple(forms) for forms in spoken(every, language)]
+    heard = anchors.spoken_out(heard, spoken([word.text for word in heard], language))
     places: list[range] = []
     for count in counts:
         begin = places[-1].stop if places else 0
         places.append(range(begin, begin + count))
-    alone = _interrupted(text.segments)
+    alone = _interrupted(text.segments, longest)
     main = [i for row, where in enumerate(places) if row not in alone for i in where]
     parts = []
     if main:
@@ -94,7 +101,7 @@ def task(
         own = [said[i] for i in where]
         if where and 0 < span.duration <= longest:
             parts.append(Part(tuple(where), tuple(every[i] for i in where), tuple(own), _whole(own, span)))
-    return Task(text, counts, tuple(parts), language, tuple(speech), duration, tuple(heard))
+    return Task(text, by_sentence, counts, tuple(parts), language, tuple(speech), duration)
 
 
 Found: TypeAlias = tuple[Plan, Sequence[Sequence[Word]]]
@@ -107,9 +114,7 @@ def follow(part: Part, task: Task, longest: Seconds) -> Generator[Piece, Sequenc
     A window of sound is given fewer words than it surely holds; what it says of its first words is believed, up to a
     pause, where the next window begins. Steps on, whatever comes, so that it ends: linear in the length.
     """
-    entries = [
-        Entry(f" {word}", i, doubtful=False) for i, forms in enumerate(part.said) if forms for word in forms[0]
-    ]
+    entries = [Entry(f" {word}", i, doubtful=False) for i, forms in enumerate(part.said) if forms for word in forms[0]]
     letters = sum(len(entry.text) for entry in entries)
     pace = letters / max(total(task.speech), 1e-3)
     did: list[Piece] = []
@@ -132,16 +137,76 @@ def follow(part: Part, task: Task, longest: Seconds) -> Generator[Piece, Sequenc
 
 def align(aligner: Aligner, sounds: Sequence[Audio], asked: Sequence[tuple[Piece, str | None]]) -> list[list[Word]]:
     """The words of each piece's entries, in the recording's time; language of each. Too large a batch is halved."""
+
     def work(batch: Sequence[Audio], told: Sequence[tuple[Piece, str | None]]) -> list[list[Word]]:
         texts = [[entry.text for entry in piece.entries] for piece, _ in told]
         doubtful = [[i for i, entry in enumerate(piece.entries) if entry.doubtful] for piece, _ in told]
         return aligner.align(batch, texts, [language for _, language in told], doubtful)
 
-    found = pipeline.shrinking(aligner, work, [Audio(sound.samples, sound.rate) for sound in sounds], asked)
+    found = shrinking(aligner, work, [Audio(sound.samples, sound.rate) for sound in sounds], asked)
     return [
         [replace(w, start=tidy(w.start + sound.start), end=tidy(w.end + sound.start)) for w in words]
         for sound, words in zip(sounds, found, strict=True)
     ]
+
+
+def timed(aligner: Aligner, sounds: Sequence[Audio], answers: Sequence[Heard], hints: Sequence[Hints]) -> list[Heard]:
+    """What a model heard, with the aligner's words; a segment too long for it, or in another language, stays as it is.
+
+    sounds: what the model was given; its times are from their beginnings.
+    """
+    traits = aligner.traits
+    todo: list[_Segment] = []
+    for i, (sound, heard, hint) in enumerate(zip(sounds, answers, hints, strict=True)):
+        only = hint.languages[0] if len(hint.languages) == 1 else None
+        for j, segment in enumerate(heard.segments):
+            language = segment.language or only or language_by_script(segment.text)
+            around = Span(max(0.0, segment.start - _AROUND), segment.end + _AROUND)
+            audio = Audio(sound.samples, sound.rate).cut(around)
+            written = tuple(tokens(segment.text))
+            knows = not traits.languages or language in traits.languages
+            if knows and written and 0 < audio.duration <= traits.longest:
+                said = tuple(spoken(written, language))
+                piece = Piece(Span(audio.start, audio.end), _entries(said))
+                todo.append(_Segment((i, j), segment, audio, written, said, piece, language, hint.speech))
+    rows = [list(heard.segments) for heard in answers]
+    while todo:
+        chosen = choose([one.audio.duration for one in todo], traits.batch, traits.seconds)
+        batch = [todo[k] for k in chosen]
+        todo = [one for k, one in enumerate(todo) if k not in chosen]
+        parts = [_at(one.audio, traits.rate) for one in batch]
+        for one, words in zip(batch, align(aligner, parts, [(b.piece, b.language) for b in batch]), strict=True):
+            i, j = one.place
+            rows[i][j] = one.with_words(words)
+    return [
+        replace(heard, segments=tuple(piece for segment in row for piece in sentences(segment)))
+        for heard, row in zip(answers, rows, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A segment that is to be timed. place: of its window, and in it. audio: its sound, and a little around."""
+
+    place: tuple[int, int]
+    segment: Segment
+    audio: Audio
+    tokens: tuple[str, ...]
+    said: tuple[tuple[tuple[str, ...], ...], ...]
+    piece: Piece
+    language: str
+    speech: tuple[Span, ...]
+
+    def with_words(self, words: Sequence[Word]) -> Segment:
+        """The segment timed, its text as it was."""
+        plan = Plan((self.piece,), (), ())
+        own = _by_token(len(self.tokens), plan, [words])
+        inside = clipped(self.speech, self.piece.span)
+        there = placed(self.tokens, self.said, own, plan, inside, self.audio.end)
+        put = tuple(replace(word, speaker=self.segment.speaker) for word in there)
+        language = self.segment.language or self.language
+        whole = replace(self.segment, text=joined(put), words=put, language=language)
+        return whole.moved(put[0].start, max(put[0].start, put[-1].end))
 
 
 def cut(blocks: Iterable[Audio]) -> Generator[Audio, Span, None]:
@@ -161,7 +226,7 @@ def cut(blocks: Iterable[Audio]) -> Generator[Audio, Span, None]:
             while len(tape) > 1 and tape[0].end <= span.start:
                 tape.popleft()
         if tape:
-            audio = pipeline.taken(tape, span, span.start)
+            audio = taken(tape, span, span.start)
 
 
 def finished(
@@ -190,8 +255,11 @@ def finished(
         )
         begin += count
         if own_words and len(own_words) == count:
-            whole = replace(segment, words=own_words, text=joined(own_words), language=segment.language or task.language)
-            segments.append(whole.moved(own_words[0].start, max(w.end for w in own_words)))
+            whole = replace(
+                segment, words=own_words, text=joined(own_words), language=segment.language or task.language
+            )
+            whole = whole.moved(own_words[0].start, max(w.end for w in own_words))
+            segments += sentences(whole) if task.by_sentence and not segment.duration else [whole]
     verdict = judge(segments, (), task.speech, complete, tuple(dict.fromkeys([*notes, *task.text.verdict.notes])))
     return Transcript(
         source=source,
@@ -223,39 +291,46 @@ def _interrupted(segments: Sequence[Segment], longest: Seconds) -> set[int]:
 
 def _whole(said: Sequence[Sequence[tuple[str, ...]]], span: Span) -> Plan:
     """One piece of all tokens."""
-    entries = tuple(Entry(f" {word}", i, doubtful=False) for i, forms in enumerate(said) if forms for word in forms[0])
+    entries = _entries(said)
     return Plan((Piece(span, entries),) if entries else (), (), ())
+
+
+def _entries(said: Sequence[Sequence[tuple[str, ...]]]) -> tuple[Entry, ...]:
+    return tuple(Entry(f" {word}", i, doubtful=False) for i, forms in enumerate(said) if forms for word in forms[0])
 
 
 def _within(entries: Sequence[Entry], letters: float) -> int:
     """How many of the entries have so many letters; at least one."""
-    n = 0
-    for n, entry in enumerate(entries, 1):
-        letters -= len(entry.text)
-        if letters <= 0:
-            break
-    return max(1, n)
+    sums = accumulate(len(entry.text) for entry in entries)
+    return max(1, sum(1 for _ in takewhile(lambda n: n <= letters, sums)))
 
 
 def _leaving(words: Sequence[Word]) -> int:
     """How many words of a window are believed: up to the last pause, in its last third where there is one."""
     least = max(1, len(words) * 2 // 3)
     pauses = [
-        k for k in range(least, len(words)) if words[k].start - words[k - 1].end >= _PAUSE and _sure(words[k - 1])
+        k
+        for k in range(least, len(words))
+        if words[k].start - words[k - 1].end >= _PAUSE and words[k - 1].placed == "aligner"
     ]
     return pauses[-1] if pauses else max(1, len(words) * 4 // 5)
-
-
-def _sure(word: Word) -> bool:
-    return word.placed == "aligner"
 
 
 def _together(fits: Sequence[tuple[int, Fit]]) -> Fit:
     """The parts' fits as one, by their tokens."""
     n_tokens = sum(n for n, _ in fits)
-    sure = [f.confidence for _, f in fits if f.confidence is not None]
     return Fit(
         round(sum(n * f.placed for n, f in fits) / n_tokens, 4) if n_tokens else 0.0,
         fits[0][1].confidence if fits else None,
         tuple(sorted((m for _, f in fits for m in f.mismatches), key=lambda m: (m.start, m.end))),
     )
+
+
+def _at(audio: Audio, rate: int) -> Audio:
+    """The sound at the aligner's rate, which need not be the model's."""
+    if audio.rate == rate:
+        return audio
+    import soxr
+
+    samples = np.ascontiguousarray(soxr.resample(audio.samples, audio.rate, rate), np.float32)
+    return Audio(samples, rate, round(audio.start * rate))

@@ -71,9 +71,9 @@ def work(
         if some:
             ear = recogniser if listens else Listener(recogniser.traits.rate)
             crew = _Crew(ear, aligner, replace(recordings, rate=aligner.traits.rate))
-            yield from crew.events(run.work(
-                some, ear, detector, recordings, resume, still_wanted, patient=patient, held=True
-            ))
+            yield from crew.events(
+                run.work(some, ear, detector, recordings, resume, still_wanted, patient=patient, held=True)
+            )
 
 
 def script_of(text: Text) -> Script:
@@ -164,7 +164,8 @@ class _Crew:
         speech = [span for group in groups for span in group[0].window.speech]
         language = language_of(script, text, self._aligner)
         longest = self._aligner.traits.longest
-        task = alignment.task(script.transcript, words, speech, ended.ending.duration, longest, language)
+        duration = ended.ending.duration
+        task = alignment.task(script.transcript, words, speech, duration, longest, language, not text.lines)
         return _Waiting(ended, task, script.notes, [{} for _ in task.parts])
 
     def _enough(self, waiting: Sequence[_Waiting]) -> bool:

@@ -105,7 +105,9 @@ def _paired(source: Input, folder: Path, texts: dict[str, list[Path]], anywhere:
     if len(found) == 1:
         return Pair(source, found[0])
     if not found:
-        error: SpeechcliError = NoInputError(f"{source.name} has no text in {folder}", "texts have the recording's name")
+        error: SpeechcliError = NoInputError(
+            f"{source.name} has no text in {folder}", "texts have the recording's name"
+        )
     else:
         names = ", ".join(path.name for path in found[:3])
         error = UsageError(f"{source.name} has several texts: {names}", "--pairs LIST.tsv says which")

@@ -14,7 +14,19 @@ from importlib import resources
 from typing import Any, Final
 
 from speechcli.core.span import Seconds, Span, tidy
-from speechcli.core.transcript import Dropped, Placed, Raw, Segment, Stage, Transcript, Turn, Verdict, Word
+from speechcli.core.transcript import (
+    Dropped,
+    Fit,
+    Mismatch,
+    Placed,
+    Raw,
+    Segment,
+    Stage,
+    Transcript,
+    Turn,
+    Verdict,
+    Word,
+)
 from speechcli.errors import DataError
 from speechcli.formats import foreign
 from speechcli.formats.words import Row, name, number, restored, with_words
@@ -143,7 +155,13 @@ def _quality(verdict: Verdict) -> dict[str, Any]:
         "complete": verdict.complete,
         "notes": [_valid(note) for note in verdict.notes],
         "dropped": [{**_span(d), "text": _valid(d.text), "reason": _valid(d.reason)} for d in verdict.dropped],
+        **({"fit": _fit(verdict.fit)} if verdict.fit is not None else {}),
     }
+
+
+def _fit(fit: Fit) -> dict[str, Any]:
+    mismatches = [{**_span(m), "text": _valid(m.text), "kind": m.kind} for m in fit.mismatches]
+    return {"placed": fit.placed, "confidence": fit.confidence, "mismatches": mismatches}
 
 
 def _provenance(transcript: Transcript) -> dict[str, Any]:
@@ -197,6 +215,7 @@ def _transcript(data: Mapping[str, Any]) -> Transcript:
             complete=bool(quality["complete"]),
             notes=tuple(map(str, quality["notes"])),
             dropped=tuple(Dropped(*_times(r), str(r["text"]), str(r["reason"])) for r in quality["dropped"]),
+            fit=_fit_of(quality["fit"]) if quality.get("fit") is not None else None,
         ),
         made_by=tuple(
             Stage(r["stage"], r["engine"], r["model"], r["revision"], tuple(r["settings"].items()))
@@ -205,6 +224,14 @@ def _transcript(data: Mapping[str, Any]) -> Transcript:
         recording=tuple(_names(provenance["recording"]).items()),
         raw=tuple(Raw(*_times(r), str(r["text"])) for r in data.get("raw", ())),
     )
+
+
+def _fit_of(row: Mapping[str, Any]) -> Fit:
+    mismatches = tuple(
+        Mismatch(*_times(r), str(r["text"]), "unspoken" if r["kind"] == "unspoken" else "unwritten")
+        for r in row["mismatches"]
+    )
+    return Fit(float(row["placed"]), number(row["confidence"]), mismatches)
 
 
 def _segment_of(row: Mapping[str, Any]) -> Segment:

@@ -16,6 +16,12 @@ _MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_SOUND = re.compile(  # the first bytes of what people keep recordings in
+    rb"RIFF....(?:WAVE|AVI )|RF64....WAVE|fLaC\0|OggS\0|ID3[\x02-\x04]|FORM....AIF|\x1aE\xdf\xa3|#!AMR|caff\0|\.snd\0"
+    rb"|wvpk|\0...(?:ftyp|moov|mdat)|0&\xb2u|\0\0\x01[\xb3\xba]|\xff[\xf1-\xf3\xf9-\xfb]",
+    re.DOTALL,
+)
+_OFFICE = re.compile(rb"%PDF-|PK\x03\x04|\{\\rtf|\xd0\xcf\x11\xe0")  # PDF, docx and odt, RTF, doc
 _TIMING = re.compile(r"\d+:\d\d:\d\d[,.]\d+[ \t]*-->")
 _SEVERAL_FIELDS = re.compile(r"SPEAKER \S+ \S+ [\d.]+ [\d.]+ ")
 
@@ -25,16 +31,42 @@ def text_of(path: Path, largest: int = LARGEST) -> tuple[str, str]:
 
     Raises NoInputError, DeniedError, DiskError; DataError for a file of more than `largest` bytes.
     """
+    return decoded(bytes_of(path, largest), path.name)
+
+
+def bytes_of(path: Path, largest: int = LARGEST) -> bytes:
+    """What is in a file. Raises NoInputError, DeniedError, DiskError; DataError for more than `largest` bytes."""
     try:
         with path.open("rb") as file:
             raw = file.read(largest + 1)
     except FileNotFoundError as error:
         raise NoInputError(f"{path.name} is not there") from error
+    except IsADirectoryError as error:
+        raise NoInputError(f"{path.name} is a folder", "name a file in it") from error
     except OSError as error:
         raise from_os(error, f"reading {path.name}") from error
     if len(raw) > largest:
         raise DataError(f"{path.name} is larger than {largest >> 20} MB", "is it a transcript?")
-    return decoded(raw, path.name)
+    return raw
+
+
+def is_sound(raw: bytes) -> bool:
+    """Whether a file that begins like this is a recording.
+
+    >>> is_sound(b"RIFF\\x24\\0\\0\\0WAVEfmt "), is_sound(b"RIFF is a format.")
+    (True, False)
+    """
+    return _SOUND.match(raw) is not None
+
+
+def is_office(raw: bytes) -> bool:
+    """Whether a file that begins like this is a PDF, or was saved by a word processor."""
+    return _OFFICE.match(raw) is not None
+
+
+def is_wide(raw: bytes) -> bool:
+    """Whether the file begins with the mark of UTF-16 or UTF-32."""
+    return raw.startswith(tuple(mark for mark, encoding in _MARKS if encoding != "utf-8-sig"))
 
 
 def decoded(raw: bytes, name: str) -> tuple[str, str]:

@@ -149,12 +149,17 @@ def read(path: str | Path) -> Transcript:
         raise DataError(
             f"{path.name} is in no format we read", f"we read {', '.join(f.name for f in FORMATS.values() if f.reads)}"
         )
-    reader: Callable[[str, str], Transcript] = _module(FORMATS[_READ_AS.get(form.name, form.name)]).read
-    transcript = reader(text, path.name)
+    transcript = parsed(form.name, text, path.name)
     if note:
         verdict = transcript.verdict
         return replace(transcript, verdict=replace(verdict, notes=(*verdict.notes, note)))
     return transcript
+
+
+def parsed(name: str, text: str, source: str) -> Transcript:
+    """The transcript in a text of that format, one we read. Raises DataError when it cannot be understood."""
+    reader: Callable[[str, str], Transcript] = _module(FORMATS[_READ_AS.get(name, name)]).read
+    return reader(text, source)
 
 
 def fillable(transcript: Transcript) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -10,6 +11,8 @@ from itertools import pairwise
 from speechcli.core.span import Seconds, tidy
 from speechcli.core.transcript import Placed, Segment, Word, joined
 from speechcli.timeline.text import breakable
+
+_TOKENS = re.compile(r"(\s*)(\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ def with_words(segment: Segment, rows: Sequence[Row]) -> Segment:
     many, as when somebody has put a spelling right, and are left out otherwise.
     """
     texts = restored(segment.text, [row.bare for row in rows])
-    if texts is None and len(tokens := segment.text.split()) == len(rows):
-        texts = [f" {token}" for token in tokens]
+    if texts is None and len(tokens := _TOKENS.findall(segment.text)) == len(rows):
+        texts = [("\n" if "\n" in blank else " ") + token for blank, token in tokens]
         rows = [replace(row, text=None) for row in rows]
     if texts is None:
         return segment

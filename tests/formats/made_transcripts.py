@@ -3,7 +3,18 @@
 from hypothesis import strategies as st
 
 from speechcli.core.span import Span
-from speechcli.core.transcript import Dropped, Segment, Stage, Transcript, Turn, Verdict, Word, joined
+from speechcli.core.transcript import (
+    Dropped,
+    Fit,
+    Mismatch,
+    Segment,
+    Stage,
+    Transcript,
+    Turn,
+    Verdict,
+    Word,
+    joined,
+)
 
 WORDS = (
     Word(0.0, 0.4, " Well,", 0.9),
@@ -72,7 +83,7 @@ def words(draw: st.DrawFn) -> tuple[Word, ...]:
     at = draw(_MS)
     out = []
     for text in draw(
-        st.lists(st.sampled_from([" a", "b", " c,", "字", "  d ", " ", "", " é f"]) | st.text(max_size=9))
+        st.lists(st.sampled_from([" a", "b", " c,", "\nl", "字", "  d ", " ", "", " é f"]) | st.text(max_size=9))
     ):
         end = at + draw(st.integers(0, 900))
         score = draw(st.none() | st.floats(0, 1))
@@ -99,6 +110,9 @@ def segments(draw: st.DrawFn) -> Segment:
 
 _SPANS = st.tuples(_MS, _MS).map(lambda p: (min(p) / 1000, max(p) / 1000))
 _TEXT = st.text(max_size=20)
+_MISMATCHES = st.lists(
+    st.builds(lambda p, t, k: Mismatch(*p, t, k), _SPANS, _TEXT, st.sampled_from(["unspoken", "unwritten"])), max_size=2
+).map(tuple)
 VERDICTS = st.builds(
     Verdict,
     st.none() | st.floats(0, 1),
@@ -109,6 +123,7 @@ VERDICTS = st.builds(
     st.booleans(),
     st.lists(_TEXT, max_size=3).map(tuple),
     st.lists(st.builds(lambda p, a, b: Dropped(*p, a, b), _SPANS, _TEXT, _TEXT), max_size=2).map(tuple),
+    st.none() | st.builds(Fit, st.floats(0, 1), st.none() | st.floats(0, 1), _MISMATCHES),
 )
 _FACTS = st.dictionaries(st.sampled_from(["track", "path", "rate"]), _TEXT, max_size=3).map(lambda d: tuple(d.items()))
 TRANSCRIPTS = st.builds(

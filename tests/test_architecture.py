@@ -29,6 +29,7 @@ FLOORS = {
 ENGINES = {"torch", "transformers", "accelerate", "ctranslate2", "onnxruntime", "openvino", "faster_whisper"}
 ENGINE_FILES = {
     "backends/whisper.py",
+    "backends/whisper_times.py",
     "backends/openvino_encoder.py",
     "backends/vad_silero.py",
     "backends/placement.py",
@@ -38,6 +39,7 @@ ENGINE_FILES = {
     "backends/vibevoice_onnx.py",
     "backends/qwen3_asr.py",
     "backends/align_qwen3.py",
+    "backends/align_ctc.py",
     "backends/voxtral_realtime.py",
     "backends/hf.py",
     "backends/devices.py",

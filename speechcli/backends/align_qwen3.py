@@ -25,7 +25,9 @@ from transformers import Qwen3ASRForTokenClassification
 from transformers.models.qwen3_asr.processing_qwen3_asr import FORCED_ALIGNER_LANGUAGES, LANGUAGE_CODE_TO_NAME
 
 from speechcli.backends import placement_torch
+from speechcli.backends import settings as own
 from speechcli.backends.base import Setup, Traits
+from speechcli.backends.lost import INSTANT, filled
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Stage, Word
@@ -35,10 +37,8 @@ RATE = 16_000  # Hz
 MOST: Seconds = 300.0  # the model card: tried up to five minutes
 BATCH, BATCH_ON_CPU = 32, 8  # audios at once, where the memory allows
 ENCODED_AT_ONCE: Seconds = 600.0  # the convolutions hold 3 MB a second in bfloat16 (480 channels, 64 x 50 a second)
-INSTANT: Seconds = 0.4  # at most, of a word whose two stamps are the same
 
 _NAMES = {code: name for code, name in LANGUAGE_CODE_TO_NAME.items() if name in FORCED_ALIGNER_LANGUAGES}
-_TOLD = "aligner.device, aligner.dtype, aligner.batch_size, aligner.attention"  # which the registry reads
 _NEEDS = {"ja": "nagisa", "ko": "soynlp"}  # packages that find the words
 
 
@@ -64,8 +64,7 @@ def open(setup: Setup) -> Qwen3Aligner:  # noqa: A001  # the registry's name for
     """The aligner of a folder. Raises UsageError, UnavailableError, DataError."""
     from speechcli.backends.qwen3_asr import load_processor
 
-    for key in setup.settings:
-        raise UsageError(f"--set aligner.{key}: no such setting", f"known: {_TOLD}")
+    own.none(setup.settings, setup.name, setup.before, own.HEEDED | {"compile": "--compile"})
     place = placement_torch.place(setup.device, setup.dtype)
     attention = placement_torch.attention(setup)
     processor = load_processor(setup.folder)
@@ -246,7 +245,7 @@ def _words(tokens: Sequence[str], stamped: Sequence[_Stamped], duration: Seconds
             out.append(Word(start, max(start, end), token, lowest, placed="aligner"))
         else:
             out.append(Word(start, max(start, end), token, None, placed="interpolated"))
-    return _without_gaps(tokens, out, duration)
+    return filled(tokens, out, duration)
 
 
 def _shares(tokens: Sequence[str], words: Sequence[str]) -> list[_Share | None]:
@@ -286,31 +285,3 @@ def _within(letters: Sequence[str], source: Sequence[str]) -> bool:
     """Whether the letters come in this order in the source, with others between them."""
     rest = iter(source)
     return all(letter in rest for letter in letters)
-
-
-def _without_gaps(tokens: Sequence[str], words: Sequence[Word | None], duration: Seconds) -> list[Word]:
-    """The words, those that are missing right after the one before; over all the time when all are missing."""
-    out: list[Word] = []
-    first = 0
-    while first < len(words):
-        word = words[first]
-        if word is not None:
-            out.append(word)
-            first += 1
-            continue
-        stop = next((k for k in range(first, len(words)) if words[k] is not None), len(words))
-        after = words[stop] if stop < len(words) else None
-        start = out[-1].end if out else 0.0
-        end = max(start, after.start if after is not None else duration)
-        most = INSTANT * (stop - first)
-        if out:
-            end = min(end, start + most)
-        elif after is not None:
-            start = max(start, end - most)
-        edges = np.linspace(start, end, stop - first + 1).tolist()
-        out += [
-            Word(a, b, token, None, placed="interpolated")
-            for token, (a, b) in zip(tokens[first:stop], pairwise(edges), strict=True)
-        ]
-        first = stop
-    return out

@@ -58,7 +58,8 @@ class Setup:
     A backend file has `open(setup) -> Transcriber` (or Aligner), which raises UsageError, UnavailableError, DataError.
     longest: seconds of the longest window that will come. batch_size: audios at once; None: as many as serve it best,
     -1: as many as fit. settings: what `--set` gave, for the file's `Settings`, by `settings.parse`. cards: those that
-    CUDA counts from 0, by number or UUID, where the user chose some (CUDA_VISIBLE_DEVICES).
+    CUDA counts from 0, by number or UUID, where the user chose some (CUDA_VISIBLE_DEVICES). before: what stands before
+    the names of its settings, as the user writes them ("aligner." where it goes along with another model).
     """
 
     name: str
@@ -73,6 +74,7 @@ class Setup:
     batch_size: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     cards: tuple[str, ...] | None = None
+    before: str = ""
 
     def batch(self, likes: int) -> int:
         """Audios at once, where `likes` serve the model best; what `Traits.seconds` bounds may be without limit."""

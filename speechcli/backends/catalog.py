@@ -67,6 +67,8 @@ FAMILIES = {
     "voxtral-realtime": Family("voxtral_realtime", 300.0, 3600.0, gap=8.0, reach=60.0),
     # Its timestamps end at 5000 x 80 ms; it is best below five minutes (Qwen3-ForcedAligner, model card).
     "qwen3-aligner": Family("align_qwen3", 180.0, 300.0, aligns=True),
+    # Trellis and attention grow with the window; a minute of text is anchored well enough.
+    "ctc": Family("align_ctc", 60.0, 300.0, aligns=True),
     "hf": Family("hf", 30.0, 1200.0, gap=4.0, reach=10.0),
 }
 

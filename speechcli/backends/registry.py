@@ -22,9 +22,11 @@ from speechcli.errors import DataError, UnavailableError, UsageError
 ENTRY_POINTS = "speechcli.transcribers"  # other packages' backends: name = module:open(Wanted) -> Transcriber
 _NO_LIMIT = 64  # windows a batch where the user wants no limit: more serve no CPU, and few GPUs
 _ALIGNERS = "aligner."  # before a setting: it is the aligner's
+_ALIGN_HINT = "one that does: qwen3-aligner, or any CTC model (ctc:facebook/wav2vec2-base-960h)"
 _DTYPES = ("auto", "float32", "float16", "bfloat16")  # of what torch runs
 _ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
 GENERIC = "hf:"  # before an id or folder: any speech model of transformers, through its Auto classes
+CTC = "ctc:"  # before an id or folder: any CTC model of transformers, as an aligner
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -40,7 +42,7 @@ class Wanted:
 
     longest: seconds of a window, None for what the model likes. revision: a commit of the hub instead of the
     catalogue's. model_dir: cache of downloads. aligner: another model, which times the words; settings that begin with
-    "aligner." are its own, and device, dtype and batch_size among them where it runs.
+    "aligner." are its own, and device, dtype and batch_size among them where it runs. before: see `base.Setup`.
     """
 
     model: str = catalog.EMBEDDED
@@ -57,6 +59,7 @@ class Wanted:
     revision: str | None = None
     aligner: str | None = None
     cards: tuple[str, ...] | None = None
+    before: str = ""
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and (self.batch_size == 0 or self.batch_size < -1):
@@ -77,6 +80,16 @@ def _others() -> EntryPoints:
     return entry_points(group=ENTRY_POINTS)
 
 
+def _marked(name: str) -> tuple[str, str]:
+    """What a name is marked to be taken for, and the name without it.
+
+    >>> _marked("ctc:facebook/wav2vec2-base-960h"), _marked("turbo")
+    (('ctc:', 'facebook/wav2vec2-base-960h'), ('', 'turbo'))
+    """
+    mark = next((mark for mark in (GENERIC, CTC) if name.startswith(mark)), "")
+    return mark, name.removeprefix(mark)
+
+
 def canonical(name: str) -> str:
     """The model's one name, for job keys: catalogued name, or the folder or id as given.
 
@@ -84,8 +97,7 @@ def canonical(name: str) -> str:
     """
     if (model := catalog.find(name)) is not None:
         return model.name
-    mark = GENERIC if name.startswith(GENERIC) else ""
-    bare = name.removeprefix(GENERIC)
+    mark, bare = _marked(name)
     for folder in (bare, bare.removeprefix("whisper-")):  # a folder may itself be called whisper-something
         if folder and Path(folder).is_dir():
             return mark + str(Path(folder).resolve())
@@ -124,13 +136,13 @@ def resolve(wanted: Wanted) -> Resolved:
     known = catalog.find(name)
     if known is None and name in _others().names:
         return Resolved(wanted, name, "", None, "")
-    bare = name.removeprefix(GENERIC)
+    mark, bare = _marked(name)
     if known is not None and known.package:
         found = weights.of_package(known)
     elif known is None and Path(bare).is_dir():
         if wanted.revision is not None:
             raise UsageError(f"--revision {wanted.revision}: {bare} is a folder and has no others", "leave it out")
-        found = weights.of_folder(Path(bare), "hf" if name != bare else None)
+        found = weights.of_folder(Path(bare), mark.rstrip(":") or None)
     else:
         source = weights.source_of(wanted.model, wanted.settings.get("weights"))
         found = weights.of_hub(source, wanted.revision, wanted.model_dir, wanted.offline)
@@ -150,6 +162,18 @@ def family_of(wanted: Wanted) -> Family:
     return family
 
 
+def aligning_family_of(wanted: Wanted) -> Family:
+    """How long the pieces may be that this aligner times, without fetching it.
+
+    Raises UsageError, for a model that does not align too, and for an option that would do nothing; DataError.
+    """
+    family = _family(wanted)
+    if not family.aligns:
+        raise UsageError(f"{wanted.model} does not align words", _ALIGN_HINT)
+    _check_heeded(wanted, family)
+    return family
+
+
 def _check_heeded(wanted: Wanted, family: Family) -> None:
     """An option that would do nothing is refused. Raises UsageError."""
     if family.module == "whisper":
@@ -158,7 +182,7 @@ def _check_heeded(wanted: Wanted, family: Family) -> None:
         for option, given in (("--attn-implementation", wanted.attention), ("--compile", wanted.compile)):
             if given:
                 raise UsageError(f"{option} is not for {wanted.model}, which runs in CTranslate2", "leave it out")
-    if family.module == "hf" and wanted.compile:
+    if family.module in ("hf", "align_ctc") and wanted.compile:
         raise UsageError(f"--compile: {wanted.model} is of a kind that is not compiled here", "leave it out")
 
 
@@ -167,11 +191,11 @@ def _family(wanted: Wanted) -> Family:
 
     name = canonical(wanted.model)
     known = catalog.find(name)
-    bare = name.removeprefix(GENERIC)
+    mark, bare = _marked(name)
     if known is not None:
         return FAMILIES[known.family]
-    if name != bare:
-        return FAMILIES["hf"]
+    if mark:
+        return FAMILIES[mark.rstrip(":")]
     return FAMILIES[weights.kind_of(Path(bare)) if Path(bare).is_dir() else weights.source_of(name).family]
 
 
@@ -213,6 +237,7 @@ def _setup(resolved: Resolved) -> Setup:
         wanted.batch_size,
         {key: text for key, text in wanted.settings.items() if not key.startswith(_ALIGNERS)},
         wanted.cards,
+        wanted.before,
     )
 
 
@@ -228,12 +253,13 @@ def aligner_of(wanted: Wanted) -> Wanted | None:
                 f"--set {_ALIGNERS}{next(iter(given))}: no aligner was asked for", "--aligner qwen3-aligner"
             )
         return None
-    if not _family(Wanted(wanted.aligner)).aligns:
-        raise UsageError(f"{wanted.aligner} does not align words", "one that does: --aligner qwen3-aligner")
     batch = given.pop("batch_size", None)
     if batch is not None and not batch.lstrip("-").isdigit():
         raise UsageError(f"--set {_ALIGNERS}batch_size={batch}: not a number")
-    return Wanted(
+    compiled = given.pop("compile", "false")
+    if compiled not in ("true", "false"):
+        raise UsageError(f"--set {_ALIGNERS}compile={compiled}: must be true or false")
+    its = Wanted(
         wanted.aligner,
         given.pop("device", wanted.device),
         given.pop("dtype", wanted.dtype),
@@ -242,14 +268,18 @@ def aligner_of(wanted: Wanted) -> Wanted | None:
         wanted.model_dir,
         wanted.offline,
         given.pop("attention", None),
+        compile=compiled == "true",
+        before=_ALIGNERS,
     )
+    aligning_family_of(its)
+    return its
 
 
 def open_aligner(resolved: Resolved) -> Aligner:
     """The aligner, loaded. Raises UsageError, UnavailableError, DataError."""
     family = FAMILIES.get(resolved.family)
     if family is None or not family.aligns or resolved.folder is None:
-        raise UsageError(f"{resolved.name} does not align words", "one that does: --aligner qwen3-aligner")
+        raise UsageError(f"{resolved.name} does not align words", _ALIGN_HINT)
     return cast(_AlignerModule, importlib.import_module(f"speechcli.backends.{family.module}")).open(_setup(resolved))
 
 

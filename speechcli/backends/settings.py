@@ -11,6 +11,25 @@ from speechcli.errors import UsageError
 
 Settings = TypeVar("Settings")
 
+HEEDED = {
+    "device": "--device",
+    "dtype": "--dtype",
+    "batch_size": "--batch-size",
+    "attention": "--attn-implementation",
+}
+"""What aligners on torch heed, beside a model and alone."""
+
+
+def none(given: Mapping[str, str], name: str, before: str, known: Mapping[str, str]) -> None:
+    """Refuses settings of an aligner that has none of its own. Raises UsageError.
+
+    name: of the model. before: see `base.Setup`. known: what it heeds all the same, and the option that says it where
+    nothing stands before.
+    """
+    for key in given:
+        told = [f"{before}{setting}" if before else option for setting, option in known.items()]
+        raise UsageError(f"--set {before}{key}: {name} has no such setting", f"known: {', '.join(told)}")
+
 
 def parse(cls: type[Settings], given: Mapping[str, str]) -> Settings:
     """`--set` pairs as a settings record; an unknown key lists the known ones. Raises UsageError.

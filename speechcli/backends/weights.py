@@ -55,7 +55,7 @@ class Source:
 
 
 def source_of(name: str, variant: str | None = None) -> Source:
-    """The repository of a catalogued name, or of an id as given; `hf:` before an id takes it for any speech model.
+    """The repository of a catalogued name, or of an id as given; `hf:` or `ctc:` before it says what it is taken for.
 
     variant: of several that lie in one repository (int8, q4), the only one that is needed.
     """
@@ -65,8 +65,9 @@ def source_of(name: str, variant: str | None = None) -> Source:
         notice = f"{name} is an older id: {known.name} ({known.repo}) is used, the native checkpoint" if older else ""
         files = _files(known.family, variant)
         return Source(known.repo, known.family, known.revision, known.size_mb, files, notice, known.name)
-    if name.startswith("hf:"):
-        return Source(name.removeprefix("hf:"), "hf", files=_files("hf"), name=name)
+    mark, _, bare = name.rpartition(":")
+    if mark in ("hf", "ctc"):
+        return Source(bare, mark, files=_files(mark), name=name)
     return Source(name.removeprefix("whisper-"), "whisper", files=_files("whisper"), name=name)
 
 

@@ -264,6 +264,15 @@ def test_tokens_that_share_a_word_share_its_time():
     ]
 
 
-def test_a_setting_that_it_does_not_have_is_told_by_its_whole_name():
-    with pytest.raises(UsageError, match=r"--set aligner\.foo: no such setting"):
-        opened(settings={"foo": "1"})
+@pytest.mark.parametrize(
+    ("before", "said", "known"),
+    [
+        ("aligner.", r"--set aligner\.foo: qwen3-aligner has no such setting", "aligner.batch_size"),
+        ("", r"--set foo: qwen3-aligner has no such setting", "--batch-size"),
+    ],
+)
+def test_a_setting_that_it_does_not_have_is_told_by_its_name_beside_a_model_and_alone(before, said, known):
+    with pytest.raises(UsageError, match=said) as raised:
+        opened(settings={"foo": "1"}, before=before)
+
+    assert known in raised.value.hint

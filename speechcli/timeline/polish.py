@@ -14,6 +14,7 @@ from itertools import accumulate, pairwise
 
 from speechcli.core.span import Seconds, Span, clipped, total
 from speechcli.core.transcript import Dropped, Heard, Segment, Word, joined
+from speechcli.timeline.activity import not_endless
 
 SHORTEST: Seconds = 0.01  # of a word
 LOOP_TIMES = 6  # the same n-gram this often in a row is a loop
@@ -138,7 +139,7 @@ def _placed(segment: Segment, duration: Seconds, after: Seconds, speech: Sequenc
     at = min(after, max(0.0, duration - SHORTEST))
     words: list[Word] = []
     for word in segment.words:
-        start, end = _not_before(speech, *_not_endless(word, speech))
+        start, end = _not_before(speech, *not_endless(word, word.text, clipped(speech, word)))
         start = min(max(start, at), max(at, duration - SHORTEST))
         end = min(max(end, start + SHORTEST), max(duration, start))
         words.append(word.moved(start, end))
@@ -148,18 +149,6 @@ def _placed(segment: Segment, duration: Seconds, after: Seconds, speech: Sequenc
         return replace(segment, start=words[0].start, end=words[-1].end, words=tuple(words))
     start = min(max(segment.start, at), duration)
     return segment.moved(start, min(max(segment.end, min(start + SHORTEST, duration)), duration))
-
-
-def _not_endless(word: Word, speech: Sequence[Span]) -> tuple[Seconds, Seconds]:
-    """A word much longer than its letters allow loses the silence inside its time, then what is left over."""
-    longest = 0.6 + 0.12 * len(word.text.strip())
-    if word.duration <= longest:
-        return word.start, word.end
-    spoken = clipped(speech, word)
-    if not spoken:
-        return word.start, word.start + longest
-    best = max(spoken, key=lambda s: (s.duration, -s.start))
-    return best.start, min(best.end, best.start + longest)
 
 
 def _not_before(speech: Sequence[Span], start: Seconds, end: Seconds) -> tuple[Seconds, Seconds]:

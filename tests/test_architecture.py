@@ -30,6 +30,7 @@ ENGINES = {"torch", "transformers", "accelerate", "ctranslate2", "onnxruntime", 
 ENGINE_FILES = {
     "backends/whisper.py",
     "backends/whisper_times.py",
+    "backends/whisper_times.py",
     "backends/openvino_encoder.py",
     "backends/vad_silero.py",
     "backends/placement.py",

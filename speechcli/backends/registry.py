@@ -373,6 +373,7 @@ def open_detector(listening: bool = True, rate: int = 16000) -> SpeechDetector:
 def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
     from speechcli.backends import placement
     from speechcli.backends.whisper import Settings, Whisper
+    from speechcli.backends.whisper_times import OTHERS, TINY_EN
 
     wanted = resolved.wanted
     given = dict(_setup(resolved).settings)
@@ -387,7 +388,9 @@ def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
         engine += f", encoder of OpenVINO in {encoder.precision}"
     told = tuple((f.name, str(getattr(settings, f.name))) for f in dataclasses.fields(settings))
     stage = Stage("transcribe", engine, resolved.name, resolved.revision, told)
-    return Whisper(folder, stage, place, settings, encoder)
+    embedded = catalog.find(catalog.EMBEDDED)
+    heads = TINY_EN if embedded and resolved.revision == f"sha256:{embedded.sha256}" else OTHERS
+    return Whisper(folder, stage, place, settings, encoder, heads)
 
 
 def _openvino_encoder(folder: Path, place: Placement, wanted: str) -> Encoder | None:

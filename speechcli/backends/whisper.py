@@ -21,10 +21,11 @@ import ctranslate2
 import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.transcribe import get_suppressed_tokens
+from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 from numpy.typing import NDArray
 
 from speechcli.backends.base import Hints, OutOfMemoryError, Traits
+from speechcli.backends.whisper_times import OTHERS, Heads, Reader, in_order, with_heads
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span, clipped, total
 from speechcli.core.transcript import Heard, Segment, Stage, Word
@@ -111,20 +112,29 @@ class _Model(WhisperModel):  # type: ignore[misc]  # faster-whisper is not typed
 
 
 class Whisper:
-    """A `Transcriber`. encoder: another engine's instead of CTranslate2's."""
+    """A `Transcriber`. encoder: another engine's instead of CTranslate2's. heads: those that time words."""
 
     def __init__(
-        self, folder: Path, stage: Stage, place: Placement, settings: Settings, encoder: Encoder | None = None
+        self,
+        folder: Path,
+        stage: Stage,
+        place: Placement,
+        settings: Settings,
+        encoder: Encoder | None = None,
+        heads: Heads = OTHERS,
     ) -> None:
         name, _, index = place.device.partition(":")
-        self._model = _Model(
-            str(folder),
-            device=name,
-            device_index=int(index or 0),
-            compute_type=place.compute_type,
-            cpu_threads=place.threads,
-            num_workers=place.lanes,
-        )
+        with with_heads(folder, heads) as own:
+            self._model = _Model(
+                str(own),
+                device=name,
+                device_index=int(index or 0),
+                compute_type=place.compute_type,
+                cpu_threads=place.threads,
+                num_workers=place.lanes,
+            )
+        self._heads = heads
+        self._reader = Reader(self._model.model, heads)
         self._encoder = encoder
         # Half of the lanes decode while the others encode and align: decoding takes half of the time and most of the
         # memory, and two decoders share a cache that holds one.
@@ -162,9 +172,32 @@ class Whisper:
             raise
         return answers
 
+    def times(self, batch: Sequence[Audio], texts: Sequence[Sequence[str]]) -> list[list[Word]]:
+        """When words that are known are said: a Word for each token, in order, in audios of at most 30 s.
+
+        texts: per audio its tokens, each with the blank before it. A token without letters and digits is interpolated
+        right after the one before, its confidence None; so are all in empty audio. Raises OutOfMemoryError, UsageError.
+        """
+        try:
+            return [self._timed(audio, tokens) for audio, tokens in zip(batch, texts, strict=True)]
+        except RuntimeError as error:
+            if "out of memory" in str(error).lower():
+                raise OutOfMemoryError(str(error)) from error
+            raise
+
     def close(self) -> None:
         """Frees the weights; the transcriber cannot be used any more."""
         self._model.model.unload_model()
+
+    def _timed(self, audio: Audio, texts: Sequence[str]) -> list[Word]:
+        if audio.duration > LONGEST:
+            raise UsageError(
+                f"Whisper hears {LONGEST:.0f} s at once and not {audio.duration:.1f}", "use shorter windows"
+            )
+        if not len(audio.samples) or not texts:
+            return in_order(texts, {}, audio.duration)
+        encoded = self._encode(audio)
+        return self._reader.words(self._tokenizer(encoded, Hints()), encoded, audio.duration, texts)
 
     def _window(self, audio: Audio, hints: Hints) -> _Window:
         encoded = self._encode(audio)
@@ -296,17 +329,26 @@ class Whisper:
         frames = min(_FRAMES, round(audio.duration * 100))
         if not pieces or frames < 2:
             return Heard()
-        sound = _storage(window.encoded)
-        self._model.add_word_timestamps([pieces], tokenizer, sound, frames, _PREPENDED, _APPENDED, 0.0)
         segments = []
-        for piece in pieces:
-            words = tuple(_word(w, audio.duration) for w in piece["words"] if w["word"])
+        for words in self._words(pieces, window, audio.duration):
             text = "".join(word.text for word in words).strip()
             if text:
                 start, end = words[0].start, max(words[-1].end, words[0].start)
                 language = tokenizer.language_code
                 segments.append(Segment(start, end, text, words, None, language, round(decoded.avg_logprob, 4)))
         return Heard(tuple(segments), language=tokenizer.language_code if segments else None)
+
+    def _words(self, pieces: list[dict[str, Any]], window: _Window, duration: Seconds) -> list[tuple[Word, ...]]:
+        """The words of each piece, with their times."""
+        tokenizer = window.tokenizer
+        if not self._heads.pairs:
+            frames = min(_FRAMES, round(duration * 100))
+            sound = _storage(window.encoded)
+            self._model.add_word_timestamps([pieces], tokenizer, sound, frames, _PREPENDED, _APPENDED, 0.0)
+            return [tuple(_word(w, duration) for w in piece["words"] if w["word"]) for piece in pieces]
+        texts = [_split(piece["tokens"], tokenizer) for piece in pieces]
+        timed = iter(self._reader.words(tokenizer, window.encoded, duration, [t for row in texts for t in row]))
+        return [tuple(replace(next(timed), placed="model") for _ in row) for row in texts]
 
 
 def _pieces(tokens: Sequence[int], tokenizer: Tokenizer, duration: float) -> list[dict[str, Any]]:
@@ -326,6 +368,14 @@ def _pieces(tokens: Sequence[int], tokenizer: Tokenizer, duration: float) -> lis
             run = []
         start = at
     return pieces
+
+
+def _split(tokens: Sequence[int], tokenizer: Tokenizer) -> list[str]:
+    """Words of a text with the blank before them, each with the punctuation that belongs to it."""
+    parts, _ = tokenizer.split_to_word_tokens(list(tokens))
+    rows: list[dict[str, Any]] = [{"word": part, "tokens": []} for part in parts]
+    merge_punctuations(rows, _PREPENDED, _APPENDED)
+    return [row["word"] for row in rows if row["word"]]
 
 
 def _plain(text: str, tokenizer: Tokenizer) -> list[int]:

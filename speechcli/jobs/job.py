@@ -19,7 +19,7 @@ from speechcli.timeline.windows import Rules
 SHORTEST_WINDOW: Seconds = 8.0
 ALIGNED: Seconds = 300.0  # what an aligner hears in one pass, at most
 
-GENERATION = 1  # counted up when the same question gets another answer, so that old answers are made anew
+GENERATION = 2  # counted up when the same question gets another answer, so that old answers are made anew
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from speechcli.spoken import english, english_tables
+from speechcli.spoken import english, english_numbers, english_tables
 from speechcli.spoken.counting import Form, Forms, cardinal, distinct, ordinal, product
 
-_MONEY = re.compile(rf"[(\"“'-]?(?:[A-Z]{{1,2}})?([$€£¥₹₩₽₿])({english.NUMBER})")
-_PLAIN = re.compile(rf"[(\"“'~-]?({english.NUMBER})")
+_MONEY = re.compile(rf"[(\"“'-]?(?:[A-Z]{{1,2}})?([$€£¥₹₩₽₿])({english_numbers.NUMBER})")
+_PLAIN = re.compile(rf"[(\"“'~-]?({english_numbers.NUMBER})")
 _DAY = re.compile(r"([1-9]|[12]\d|3[01])\W*")
 _FRACTION = re.compile(r"(?:\d/\d|[½⅓⅔¼¾⅛⅜⅝⅞])\W*")
 _LONG_SCALES = frozenset("hundred thousand million billion trillion mn bn tn".split())
@@ -42,7 +42,7 @@ def _behind(token: str, before: str) -> Forms:
 
 def _number(token: str, before: str) -> Forms:
     if before.isdigit() and _FRACTION.fullmatch(token):
-        return product([(("and",),), english.alone(token.strip(_EDGES), False)[:3]])
+        return product([(("and",),), english.alone(token.strip(_EDGES), dotted=False)[:2]])
     if (day := _DAY.fullmatch(token)) and before.rstrip(".").lower() in english_tables.MONTH:
         nth, plain = ordinal(int(day[1]), "en")[0], cardinal(int(day[1]), "en")[0]
         return nth, plain, ("the", *nth)
@@ -54,17 +54,17 @@ def _measured(core: str, before: str) -> Forms:
     found = _PLAIN.fullmatch(before)
     if found is None or not core:
         return ()
-    one = english.is_one(found[1])
+    one = english_numbers.is_one(found[1])
     if core in english_tables.COINS:
-        return (english.coins(core, one),)
+        return (english_numbers.coin(core, one),)
     if sign := english_tables.CODES.get(core.lower()):
-        return distinct((english.coins(sign, one), english.spelled(core)))
-    return english.unit(core, one)
+        return distinct((english_numbers.coin(sign, one), english_numbers.spelled(core)))
+    return english_numbers.unit(core, one)
 
 
 def _counted(core: str, before: str) -> Forms:
     """A Roman numeral after a name or a word that is counted."""
-    value = english.roman(core)
+    value = english_numbers.roman(core)
     if value is None or not before[:1].isupper() or before[-1] in ".,;:!?":
         return ()
     counted: Form = cardinal(value, "en")[0]
@@ -82,7 +82,7 @@ def _ahead(i: int, token: str, after: str) -> Iterator[tuple[int, Forms]]:
         scale = after.strip(_EDGES).lower()
         if scale in _LONG_SCALES:
             name = english_tables.SCALES[scale]
-            yield i, english.number(money[2])[:3]
-            yield i + 1, ((name, *english.coins(money[1], one=False)), (name,))
+            yield i, english_numbers.count(money[2])[:3]
+            yield i + 1, ((name, *english_numbers.coin(money[1], one=False)), (name,))
     elif token in ("No.", "no.", "#", "№") and after[:1].isdigit():
         yield i, (("number",),)

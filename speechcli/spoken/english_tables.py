@@ -75,21 +75,20 @@ ABBREVIATIONS = {
     "univ": "university", "assn": "association", "intl": "international", "jan": "january", "feb": "february",
     "apr": "april", "aug": "august", "sept": "september", "sep": "september", "oct": "october", "nov": "november",
     "dec": "december", "nos": "numbers", "hrs": "hours", "mins": "minutes", "secs": "seconds", "lbs": "pounds",
-    "oz": "ounces/ounce", "a.k.a": "A K A/also known as", "w/": "with", "w/o": "without", "b/c": "because",
-    "c/o": "care of",
+    "oz": "ounces/ounce", "a.k.a": "A K A/also known as",
 }  # fmt: skip
-UNDOTTED = frozenset(
-    "dr mr mrs ms prof st jr sr vs etc eg ie dept lt sgt ltd blvd govt intl avg nos w/ w/o b/c c/o".split()
-)
+UNDOTTED = frozenset("dr mr mrs ms prof st jr sr vs etc eg ie dept lt sgt ltd blvd govt intl avg nos".split())
 
+SLASHED = {"w/": "with", "w/o": "without", "b/c": "because", "c/o": "care of"}
 SYMBOLS = {
-    "&": "and/ampersand", "%": "percent", "+": "plus", "=": "equals", "@": "at", "×": "times/by", "÷": "divided by",
+    "№": "number", "&": "and/ampersand", "%": "percent", "+": "plus", "=": "equals", "@": "at", "×": "times/by",
+    "÷": "divided by",
     "±": "plus or minus", "≈": "approximately/about", "§": "section", "°": "degrees", "€": "euros", "£": "pounds",
     "$": "dollars", "¥": "yen", "₹": "rupees", "₩": "won", "₽": "rubles", "¢": "cents", "√": "square root of",
     "∞": "infinity", "π": "pi", "µ": "micro", "‰": "per mille", "≤": "less than or equal to",
     "≥": "greater than or equal to", "≠": "not equal to",
 }  # fmt: skip
-HALVES = {2: ("half", "halves"), 4: ("quarter", "quarters")}
+PARTS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
 VULGAR = {
     "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5", "⅘": "4/5",
     "⅙": "1/6", "⅚": "5/6", "⅐": "1/7", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8", "⅑": "1/9", "⅒": "1/10",

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from speechcli.spoken import context, elsewhere, english, english_tables
+from speechcli.spoken import context, elsewhere, english, english_numbers, english_tables
 from speechcli.spoken.counting import Forms, distinct
 from speechcli.spoken.marks import core, readable
 
-_WORD = re.compile("[A-Za-z][a-z]*")
+_WORD = re.compile(r"""["“‘(\[]*([A-Z]?[a-z]+|[A-Z])([.,;:!?…"”)\]]*)""")  # what nearly every token is
 _LONGEST = 400  # characters of a token that are read; forty words have no more
 
 
@@ -35,11 +35,13 @@ def spoken(tokens: Sequence[str], language: str | None) -> list[Forms]:
 
 @lru_cache(maxsize=65536)
 def _english(token: str) -> Forms:
-    if _WORD.fullmatch(token) and token.lower() not in english_tables.UNDOTTED:
-        return ((token,),)
+    if (found := _WORD.fullmatch(token)) and found[1].lower() not in english_tables.ABBREVIATIONS:
+        return ((found[1],),)
     text = readable(token[:_LONGEST])
     if text in english_tables.SYMBOLS:
-        return english.said(english_tables.SYMBOLS[text])
+        return english_numbers.said(english_tables.SYMBOLS[text])
+    if text.lower() in english_tables.SLASHED:
+        return english_numbers.said(english_tables.SLASHED[text.lower()])
     bare, dotted = core(text)
     return english.alone(bare, dotted) if bare else ()
 

@@ -13,18 +13,19 @@ _OPENS = re.compile(
     re.IGNORECASE,
 )
 _KEPT_LAST = frozenset("%‰°¢$€£¥₹₩₽₿+#″′" + _VULGAR)
+_AS_THEY_ARE = frozenset(_VULGAR + "ºª№")
 _PLURAL = re.compile(r"\w\(e?s$")
 
 
 def readable(text: str) -> str:
-    """The same text with digits of ASCII; of compatible characters the common one; fractions like ½ stay.
+    """The same text with digits of ASCII; of compatible characters the common one; ½, º and № stay.
 
     >>> readable("３٣②ﬁ½")
     '332fi½'
     """
     if text.isascii():
         return text
-    return "".join(c if c in _VULGAR else _common(c) for c in text)
+    return "".join(c if c in _AS_THEY_ARE else _common(c) for c in text)
 
 
 def _common(character: str) -> str:

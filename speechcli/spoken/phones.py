@@ -171,10 +171,10 @@ class _Network:
 def _network() -> _Network:
     with np.load(Path(__file__).with_name("g2p_en.npz"), allow_pickle=False) as file:
         a = {name: file[name].astype(np.float32) for name in file.files}
-    layers = [
+    encoder, decoder = (
         _Gru(a[f"{k}_emb"] @ a[f"{k}_w_ih"].T + a[f"{k}_b_ih"], a[f"{k}_w_hh"], a[f"{k}_b_hh"]) for k in ("enc", "dec")
-    ]
-    return _Network(*layers, a["fc_w"], a["fc_b"])
+    )
+    return _Network(encoder, decoder, a["fc_w"], a["fc_b"])
 
 
 @lru_cache(maxsize=65536)

@@ -99,6 +99,27 @@ _TONGUES = {
         coins={"¥": ("元",), "$": ("蚊",), "€": ("歐元",), "£": ("英鎊",)},
         symbols={"+": "加", "=": "等於", "&": "同"},
     ),
+    "ca": Tongue(point="coma", percent=("per cent",), to="a", symbols={"&": "i", "%": "per cent", "€": "euros"}),
+    "cs": Tongue(percent=("procent",), symbols={"&": "a", "%": "procent"}),
+    "da": Tongue(point="komma", percent=("procent",), to="til", symbols={"&": "og", "%": "procent", "€": "euro"}),
+    "fi": Tongue(point="pilkku", percent=("prosentti", "prosenttia"), symbols={"&": "ja", "%": "prosenttia"}),
+    "hu": Tongue(percent=("százalék",), symbols={"&": "és", "%": "százalék", "€": "euró"}),
+    "id": Tongue(point="koma", percent=("persen",), symbols={"&": "dan", "%": "persen", "€": "euro"}),
+    "nl": Tongue(
+        point="komma", percent=("procent",), to="tot", minus="min", one="één", hour="uur",
+        coins={"€": ("euro",), "$": ("dollar",), "£": ("pond",)}, cents={"€": ("cent",), "$": ("cent",)},
+        ordinal_marks="e|de|ste", symbols={"&": "en", "+": "plus", "%": "procent", "€": "euro", "$": "dollar"},
+    ),
+    "no": Tongue(point="komma", percent=("prosent",), to="til", symbols={"&": "og", "%": "prosent", "€": "euro"}),
+    "pl": Tongue(
+        point="przecinek", percent=("procent",), minus="minus",
+        coins={"€": ("euro",)}, symbols={"&": "i", "%": "procent", "€": "euro"},
+    ),
+    "ro": Tongue(point="virgulă", percent=("la sută",), symbols={"&": "și", "%": "la sută", "€": "euro"}),
+    "sv": Tongue(point="komma", percent=("procent",), to="till", symbols={"&": "och", "%": "procent", "€": "euro"}),
+    "tr": Tongue(point="virgül", percent=("yüzde",), percent_first=True, symbols={"&": "ve"}),
+    "uk": Tongue(point="кома", percent=("відсоток", "відсотки", "відсотків"), symbols={"&": "і", "%": "відсотків"}),
+    "vi": Tongue(point="phẩy", percent=("phần trăm",), symbols={"&": "và", "%": "phần trăm"}),
 }  # fmt: skip
 
 

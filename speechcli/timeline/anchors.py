@@ -17,12 +17,14 @@ from speechcli.core.words import normal
 from speechcli.timeline.activity import Speech
 from speechcli.timeline.cutting import Item, cut
 from speechcli.timeline.matching import Block, side_by_side, weight
+from speechcli.timeline.sounding import sound_alike
 from speechcli.timeline.text import breakable, pieces
 
 DROP = 4.0  # unmatched words cost a half each: from eight in a row on, text and recording have parted
 BELIEVED = 3.0  # worth of the words that agree, from which on a stretch is no accident
 MOSTLY = 0.6  # or so much of all that could agree
-MISHEARD = 0.5  # of the letters: the same words, badly recognised (two English texts by chance: about 0.25)
+MISHEARD = 0.4  # of the letters: the same words, badly recognised (English by chance: 0.34 is reached by one in 20)
+ALIKE, ALIKE_LONG = 0.5, 0.6  # the same for `sound_alike`: of one or two words, and of more
 AT_ONCE = 300  # words of text whose letters are compared
 FEW = 3  # words of the text without partner that are left to the aligner, beside much that is not written
 MANY = 8  # words heard in a row and not written, that are not left to the aligner
@@ -318,8 +320,10 @@ class _Reader:
     def _alike(self, rows: Sequence[int], beside: Sequence[int]) -> bool:
         if max(len(rows), len(beside)) > AT_ONCE:
             return False
-        ours = "".join(self.ours.words[i] for i in rows)
-        return Levenshtein.normalized_similarity(ours, "".join(self.heard[j].text for j in beside)) >= MISHEARD
+        ours, theirs = [self.ours.words[i] for i in rows], [self.heard[j].text for j in beside]
+        if Levenshtein.normalized_similarity("".join(ours), "".join(theirs)) >= MISHEARD:
+            return True
+        return sound_alike(" ".join(ours), " ".join(theirs)) >= (ALIKE if len(ours) <= 2 else ALIKE_LONG)
 
     def _hole(self, blocks: Sequence[Block], anchored: bool) -> None:
         """Where text and recording have parted, or begin, or end."""

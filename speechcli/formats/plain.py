@@ -27,7 +27,7 @@ _LONGEST_NAME = 3  # words
 
 _TAG = re.compile(
     r"<![A-Za-z][^<>]*>|<\?[^<>]*\?>"
-    r"""|</?(?P<name>[A-Za-z][\w:-]*+)(?:\s++[\w:-]++(?:=(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]++))?+)*+\s*+/?>"""
+    r"""|</?(?P<name>[A-Za-z][\w:-]*+)(?:\s++[\w:-]++=(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]++))*+\s*+/?>"""
     r"|\{\\[^{}\n]*\}"
 )
 _HIDDEN = (  # what a browser does not show between its tags either

@@ -16,7 +16,7 @@ from speechcli.core.transcript import Segment, Transcript, Verdict
 from speechcli.errors import DataError
 from speechcli.formats import plain
 from speechcli.formats.opened import LARGEST, bytes_of, decoded, is_office, is_sound, is_wide, kind_of
-from speechcli.formats.rows import few, transcript_of
+from speechcli.formats.rows import transcript_of
 from speechcli.formats.table import FORMATS, Format, by_suffix, named, parsed
 
 CAPTIONS = ("srt", "vtt")
@@ -50,6 +50,8 @@ def read_script(source: Path | bytes, name: str, format: str | None = None, line
     text, note = _text(raw, name)
     form = _form(text, name, format)
     notes = [note] if note else []
+    if not text.strip():
+        raise DataError(f"{name} is empty", "give what is spoken")
     if form.name == "txt":
         segments, told = plain.segments(text, name, lines)
         transcript = transcript_of(name, segments)
@@ -61,10 +63,9 @@ def read_script(source: Path | bytes, name: str, format: str | None = None, line
     segments = [segment for whole in transcript.segments for segment in (_lines(whole) if lines else [whole])]
     segments = [segment for segment in segments if segment.text.strip()]
     if not any(map(str.isalnum, "".join(segment.text for segment in segments))):
-        raise DataError(f"{name} is empty" if not text.strip() else f"{name} holds no words", "give what is spoken")
-    return Script(
-        replace(transcript, segments=tuple(segments), verdict=Verdict()), form.name in CAPTIONS, tuple(few(notes))
-    )
+        raise DataError(f"{name} holds no words", next(iter(notes), "give what is spoken"))
+    said = replace(transcript, segments=tuple(segments), verdict=Verdict())
+    return Script(said, form.name in CAPTIONS, tuple(notes))
 
 
 def _text(raw: bytes, name: str) -> tuple[str, str]:

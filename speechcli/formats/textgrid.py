@@ -3,7 +3,7 @@
 Intervals tile the time of the recording and do not overlap, so each speaker has a tier: `words`, or
 `SPEAKER_00 - words` (the names of the Montreal Forced Aligner); `segments` where the transcript has no words.
 Praat reads free-standing numbers, quoted texts and <flags>, and passes over everything else (its manual, "TextGrid
-file formats"): so does `read`.
+file formats"): so does `read`. WebMAUS names its tiers ORT-MAU (words), KAN-MAU and MAU (sounds).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _HEX = re.compile(r"[+-]?0[xX][\da-fA-F]+(?:\.[\da-fA-F]*)?(?:[pP][+-]?\d+)?")
 _NUMBER = re.compile(r"([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)(%?)")
 _DIGITS = frozenset("+-0123456789")  # what a number begins with
 _SILENCE = frozenset(("", "sp", "sil", "spn", "<eps>", "<sil>", "#"))
-_WORDS = re.compile(r"(?:(?P<speaker>.*\S)\s+-\s+)?words?", re.IGNORECASE)
-_SOUNDS = re.compile(r"(?:.*\S\s+-\s+)?(?:phones?|phonemes?|syllables?|tones?)", re.IGNORECASE)
+_WORDS = re.compile(r"(?:(?P<speaker>.*\S)\s+-\s+)?(?:words?|ORT(?:-MAU)?)", re.IGNORECASE)
+_SOUNDS = re.compile(r"(?:.*\S\s+-\s+)?(?:phones?|phonemes?|syllables?|tones?|(?:KAN-)?MAU)", re.IGNORECASE)
 _SEGMENTS = re.compile(
     r"(?:(?P<speaker>.*\S)\s+-\s+)?(?:segments?|sentences?|utterances?|transcript(?:ion)?|text|phrases?)", re.IGNORECASE
 )
@@ -78,7 +78,8 @@ def document(transcript: Transcript) -> Iterator[str]:
 
 
 def read(text: str, source: str) -> Transcript:
-    """Tiers of words give words; without one, each other tier gives the segments of one speaker.
+    """Tiers of words give words. Without one, tiers of segments give segments; where no tier has such a name either,
+    each gives the segments of one speaker.
 
     Raises DataError for what is no TextGrid.
     """
@@ -91,7 +92,9 @@ def read(text: str, source: str) -> Transcript:
             segments += segments_of(_words(tier), clean(match["speaker"] or "") or None)
     if segments:
         return transcript_of(source, segments, duration=duration, notes=few(notes))
-    sentences = [tier for tier in spans if not _SOUNDS.fullmatch(tier.name)] or spans
+    others = [tier for tier in spans if not _SOUNDS.fullmatch(tier.name)]
+    sentences = [tier for tier in others if _SEGMENTS.fullmatch(tier.name)] or others or spans
+    notes += [f"tier {tier.name!r} is left out" for tier in others if tier not in sentences]
     for tier in sentences:
         match = _SEGMENTS.fullmatch(tier.name)
         speaker = (match["speaker"] if match else tier.name if len(sentences) > 1 else None) or ""

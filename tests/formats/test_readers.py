@@ -242,3 +242,29 @@ def test_files_that_are_not_there_too_large_or_no_transcripts(tmp_path: Path) ->
         table.read(tmp_path / "a.srt")
     with pytest.raises(DataError, match="larger than"):
         opened.text_of(tmp_path / "a.txt", largest=10)
+
+
+TIERS = '"ooTextFile" "TextGrid" 0 2 <exists> {n} {tiers}'
+
+
+@pytest.mark.parametrize(
+    ("names", "said", "left"),
+    [
+        (["utterances", "notes"], ["utterances"], ("tier 'notes' is left out",)),
+        (["A - segments", "B - segments", "gloss"], ["A - segments", "B - segments"], ("tier 'gloss' is left out",)),
+        (["KAN-MAU", "ORT-MAU", "MAU"], ["ORT-MAU"], ()),
+        (["phones", "words", "utterances"], ["words"], ()),
+    ],
+)
+def test_tiers_are_chosen_by_their_names(names: list[str], said: list[str], left: tuple[str, ...]) -> None:
+    tiers = " ".join(f'"IntervalTier" "{name}" 0 2 1 0 2 "{name}"' for name in names)
+    read = textgrid.read(TIERS.format(n=len(names), tiers=tiers), "a")
+
+    assert [s.text for s in read.segments] == said
+    assert read.verdict.notes == left
+    assert read.speakers == tuple(name[0] for name in said if " - " in name)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(NoInputError, match="is a folder"):
+        table.read(tmp_path)

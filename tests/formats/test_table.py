@@ -102,6 +102,6 @@ def test_the_examples_in_the_docstrings_hold() -> None:
     import doctest
     from importlib import import_module
 
-    for name in ("clock", "opened", "rows", "table", "words"):
+    for name in ("clock", "opened", "plain", "rows", "script", "table", "words"):
         assert doctest.testmod(import_module(f"speechcli.formats.{name}")).failed == 0
     assert doctest.testmod(import_module("speechcli.timeline.text")).failed == 0

@@ -26,7 +26,16 @@ FLOORS = {
     "__main__": 7,
     "__init__": 0,  # the version
 }
-ENGINES = {"torch", "transformers", "accelerate", "ctranslate2", "onnxruntime", "openvino", "faster_whisper"}
+ENGINES = {
+    "torch",
+    "transformers",
+    "accelerate",
+    "ctranslate2",
+    "onnxruntime",
+    "openvino",
+    "faster_whisper",
+    "pocketsphinx",
+}
 ENGINE_FILES = {
     "backends/whisper.py",
     "backends/whisper_times.py",
@@ -39,7 +48,9 @@ ENGINE_FILES = {
     "backends/vibevoice.py",
     "backends/vibevoice_onnx.py",
     "backends/qwen3_asr.py",
+    "backends/align_embedded.py",
     "backends/align_qwen3.py",
+    "backends/sphinx.py",
     "backends/align_ctc.py",
     "backends/voxtral_realtime.py",
     "backends/hf.py",

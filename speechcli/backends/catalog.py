@@ -15,6 +15,7 @@ from speechcli.core.span import Seconds
 
 EMBEDDED = "whisper-tiny.en"
 DEFAULT = EMBEDDED  # when nothing else is asked for
+EMBEDDED_ALIGNER = "pocketsphinx-en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ FAMILIES = {
     "voxtral-realtime": Family("voxtral_realtime", 300.0, 3600.0, gap=8.0, reach=60.0),
     # Its timestamps end at 5000 x 80 ms; it is best below five minutes (Qwen3-ForcedAligner, model card).
     "qwen3-aligner": Family("align_qwen3", 180.0, 300.0, aligns=True),
+    # What pocketsphinx refuses is timed by Whisper, which hears 30 s at once.
+    "pocketsphinx": Family("align_embedded", 30.0, 30.0, aligns=True),
     # Trellis and attention grow with the window; a minute of text is anchored well enough.
     "ctc": Family("align_ctc", 60.0, 300.0, aligns=True),
     "hf": Family("hf", 30.0, 1200.0, gap=4.0, reach=10.0),
@@ -79,8 +82,9 @@ class Model:
 
     what: one line for people. languages: ISO 639-1 codes; where none is told, many says what is known of them.
     dialects: by the names of its card. size_mb: millions of bytes of weights. longest: seconds it hears in one pass.
-    It comes either in a Python package (package: what to import, distribution: what to install, sha256: of its
-    model.bin) or from the hub (repo, revision; no revision: whatever the hub holds today). older: ids of the hub, from
+    It comes either in a Python package (package: what to import, distribution: what to install, holds: files of it that
+    determine its answers, the first in the model's folder, sha256: of them one after the other, where only one release
+    will do) or from the hub (repo, revision; no revision: whatever the hub holds today). older: ids of the hub, from
     older cards, that mean it.
     """
 
@@ -96,6 +100,7 @@ class Model:
     revision: str | None = None
     package: str = ""
     distribution: str = ""
+    holds: tuple[str, ...] = ("model.bin",)
     sha256: str = ""
     older: tuple[str, ...] = ()
     many: str = ""
@@ -224,6 +229,19 @@ MODELS = (
         longest=3600.0,
         family="voxtral-realtime",
         repo="mistralai/Voxtral-Mini-4B-Realtime-2602",
+    ),
+    Model(
+        EMBEDDED_ALIGNER,
+        "comes with the install: times the words of English (--aligner embedded)",
+        _ENGLISH,
+        9,
+        "BSD-2-Clause",
+        longest=30.0,
+        family="pocketsphinx",
+        aliases=("pocketsphinx",),
+        package="pocketsphinx",
+        distribution="pocketsphinx",
+        holds=("mdef", "means", "variances", "transition_matrices", "sendump", "feat.params", "cmudict-en-us.dict"),
     ),
     Model(
         "qwen3-aligner",

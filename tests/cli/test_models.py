@@ -116,6 +116,7 @@ def test_a_fetched_model_is_shown_as_here_and_can_be_removed(speechcli, tmp_path
     assert [row.split("\t")[0] for row in here.splitlines()[1:] if row.endswith("yes")] == [
         "whisper-tiny.en",
         "whisper-base",
+        "pocketsphinx-en",
     ]
     assert done.out == "removed Systran/faster-whisper-base (2 MB)\n"
     assert again.code == 66

@@ -1,0 +1,140 @@
+"""The aligner that comes with the install: English words by pocketsphinx, and by Whisper what it refuses.
+
+Words are found in sound exactly by `sphinx.Finder`. What it refuses (a text that is too long for its sound, above all)
+is cut in two at a pause, as Whisper hears it, and each half tried again; what is refused still has Whisper's times.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from itertools import accumulate
+from typing import TypeAlias
+
+from speechcli.backends.base import Setup, Traits
+from speechcli.backends.lost import filled
+from speechcli.backends.sphinx import FRAME, RATE, Finder, Found
+from speechcli.core.audio import Audio
+from speechcli.core.span import Seconds, to_samples
+from speechcli.core.transcript import Stage, Word
+from speechcli.errors import UsageError
+
+_Words: TypeAlias = list[Word | None]
+Rough: TypeAlias = Callable[[Audio, Sequence[str]], list[Word]]
+"""Another aligner's times of the tokens of an audio, for what is refused here: a Word for each."""
+
+# A frame lies in the middle of what it is heard in, 25.6 ms from its start: its start is rather 5 ms later. On TIMIT,
+# emu_ae and praatIO's recordings edges between two words were 4 to 6 ms early (median) without it.
+_LATE: Seconds = 0.005
+LONGEST: Seconds = 30.0  # of what Whisper hears at once
+# Confidence, from a word's score a frame: even chances, and how far from them chances are e to one.
+_EVEN, _WIDTH = -45.0, 8.0
+_DEEPEST = 4  # cuts in two, one within the other
+_FEWEST = 6  # tokens that are cut in two
+
+
+def open(setup: Setup, rough: Rough | None = None) -> Embedded:  # noqa: A001  # the registry's name for it
+    """The aligner of pocketsphinx's folder en-us. rough: asked for what pocketsphinx refuses. Raises UsageError."""
+    for key in setup.settings:
+        raise UsageError(f"--set {setup.before}{key}: {setup.name} has no settings", "leave it out")
+    return Embedded(setup, rough)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """doubtful: it may not have been said."""
+
+    text: str
+    doubtful: bool
+
+
+class Embedded:
+    """An `Aligner`, for one thread."""
+
+    def __init__(self, setup: Setup, rough: Rough | None) -> None:
+        self._finder = Finder(setup.folder)
+        self._rough = rough
+        self.traits = Traits(RATE, setup.longest, setup.batch(1), gives_words=True, languages=("en",))
+        self.stage = Stage("align", f"pocketsphinx {version('pocketsphinx')}", setup.name, setup.revision)
+
+    def close(self) -> None:
+        """Nothing is held that would not go by itself."""
+
+    def align(
+        self,
+        batch: Sequence[Audio],
+        texts: Sequence[Sequence[str]],
+        languages: Sequence[str | None],
+        doubtful: Sequence[Collection[int]] = (),
+    ) -> list[list[Word]]:
+        """Per audio a Word for each of its tokens; see `Aligner`.
+
+        Interpolated are tokens without a sound, doubtful ones that are not heard, and all in another language.
+        """
+        out = []
+        for audio, tokens, language, places in zip(batch, texts, languages, doubtful or [()] * len(batch), strict=True):
+            words: list[Word | None] = [None] * len(tokens)
+            if language in (None, "en"):
+                words = self._placed(audio, [_Token(text, i in places) for i, text in enumerate(tokens)])
+            out.append(filled(tokens, words, audio.duration))
+        return out
+
+    def _placed(self, audio: Audio, tokens: Sequence[_Token], rough: Sequence[Word] = (), depth: int = 0) -> _Words:
+        """Words of the tokens, None for those that are lost. rough: their times by Whisper, where they are known."""
+        found = self._found(audio, tokens)
+        if found is not None:
+            return found
+        if self._rough is None or not len(audio.samples) or audio.duration > LONGEST:
+            return [None] * len(tokens)
+        rough = rough or self._rough(audio, [token.text for token in tokens])
+        cut = _cut(rough) if depth < _DEEPEST and len(tokens) >= _FEWEST else None
+        if cut is None:
+            return [None if word.confidence is None else replace(word, placed="aligner") for word in rough]
+        at, place = cut
+        n = to_samples(at, RATE)
+        at = n / RATE
+        sides = Audio(audio.samples[:n], RATE), Audio(audio.samples[n:], RATE)
+        after = [word.moved(max(0.0, word.start - at), max(0.0, word.end - at)) for word in rough[place:]]
+        left = self._placed(sides[0], tokens[:place], rough[:place], depth + 1)
+        right = self._placed(sides[1], tokens[place:], after, depth + 1)
+        return left + [word and word.moved(word.start + at, word.end + at) for word in right]
+
+    def _found(self, audio: Audio, tokens: Sequence[_Token]) -> _Words | None:
+        """Words of the tokens by pocketsphinx, None for those that have no sound or were not said; None: refused."""
+        sounds = [self._finder.sounds(token.text) for token in tokens]
+        names = [name for parts in sounds for name in parts]
+        if not names:
+            return [None] * len(tokens)
+        stops = list(accumulate(map(len, sounds), initial=0))
+        shares = list(map(range, stops, stops[1:]))
+        doubtful = [share for share, token in zip(shares, tokens, strict=True) if token.doubtful and share]
+        found = self._finder.find(audio.samples, names, doubtful)
+        if found is None:
+            return None
+        return [
+            _word(token.text, [hit for hit in found[share.start : share.stop] if hit is not None], audio.duration)
+            for share, token in zip(shares, tokens, strict=True)
+        ]
+
+
+def _word(text: str, hits: Sequence[Found], duration: Seconds) -> Word | None:
+    """The word of a token, from where its parts were found; None where they were not."""
+    if not hits:
+        return None
+    score = sum(hit.score for hit in hits) / sum(hit.stop - hit.start for hit in hits)
+    start = hits[0].start * FRAME + _LATE if hits[0].start else 0.0
+    end = min(hits[-1].stop * FRAME + _LATE, duration)
+    return Word(start, end, text, round(1 / (1 + math.exp(-(score - _EVEN) / _WIDTH)), 4), placed="aligner")
+
+
+def _cut(rough: Sequence[Word]) -> tuple[Seconds, int] | None:
+    """Where to cut in two: the middle of the widest pause in the middle half, and the token after it."""
+    n = len(rough)
+    pauses = [(rough[i].start - rough[i - 1].end, i) for i in range(n // 4 + 1, n - n // 4)]
+    if not pauses:
+        return None
+    _, place = max(pauses)
+    at = (rough[place - 1].end + rough[place].start) / 2
+    return (at, place) if rough[0].start < at < rough[-1].end else None

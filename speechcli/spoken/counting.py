@@ -74,11 +74,29 @@ def _said(number: int, kind: Kind, language: str) -> Forms:
         return ()
     if language in ("zh", "yue"):
         return (tuple(_chinese(number, language)),) if kind == "cardinal" else ()
+    if language == "en" and kind == "cardinal" and number >= 1000:
+        return _by_thousands(number)
     texts = [_num2words(number, kind, name) for name in _NAMES.get(language, (language,))]
     forms = [_words(text, language) for text in texts]
     if language == "en":
         forms = [tuple(word for word in form if word != "and") for form in forms] + forms
     return distinct(forms)
+
+
+def _by_thousands(number: int) -> Forms:
+    """English, put together from numbers below a thousand: a long text may hold many different ones."""
+    plain, with_and = list[str](), list[str]()
+    for name, power in (("billion", 10**9), ("million", 10**6), ("thousand", 10**3)):
+        group, number = divmod(number, power)
+        if group:
+            forms = _said(group, "cardinal", "en")
+            plain += [*forms[0], name]
+            with_and += [*forms[-1], name]
+    if number:
+        forms = _said(number, "cardinal", "en")
+        plain += forms[0]
+        with_and += forms[-1] if number >= 100 else ("and", *forms[-1])
+    return distinct((tuple(plain), tuple(with_and)))
 
 
 def _words(text: str, language: str) -> Form:

@@ -40,7 +40,9 @@ def alone(token: str, language: str) -> Forms:
     as_written: Forms = ((bare,),) if (bare := outer_stripped(token)) else ()
     if not any(c.isdigit() for c in token) or not cardinal(1, language):
         return as_written
-    text = core(readable(token))[0]
+    text, dotted = core(readable(token))
+    if dotted and language == "de" and re.fullmatch(r"[1-9]|[12]\d|3[01]", text):
+        return _day(int(text))
     for pattern, rule in _rules(language):
         if (found := pattern.fullmatch(text)) and (forms := rule(found, language)):
             return distinct(forms)
@@ -63,6 +65,12 @@ def _rules(language: str) -> tuple[tuple[re.Pattern[str], Rule], ...]:
     if own.ordinal_marks:
         rules.insert(0, (rf"(\d{{1,4}})(?:{own.ordinal_marks})", lambda found, name: ordinal(int(found[1]), name)))
     return tuple((re.compile(pattern), rule) for pattern, rule in rules)
+
+
+def _day(n: int) -> Forms:
+    """German "3.": of a date, as it may be inflected; or a number at the end of a sentence."""
+    stems = [form[0] for form in ordinal(n, "de")]
+    return distinct([*((stem + end,) for end in ("n", "", "r") for stem in stems), *cardinal(n, "de")])
 
 
 def _form(said: str, language: str) -> Form:

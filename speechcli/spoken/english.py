@@ -26,8 +26,8 @@ _MARKS = {
 }  # fmt: skip
 _BIT = re.compile("[^\\W\\d_](?:[^\\W\\d_]|[\u0300-\u036f])*(?:['’][^\\W\\d_]+)*|\\d+|[^\\w\\s]")
 _ADDRESS_BIT = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
-_CAPITALS = re.compile("([A-Z]{2,})(s?)")
-_FRACTIONS = str.maketrans(tables.VULGAR)
+_CAPITALS = re.compile("([A-Z]{2,})((?:['’]?s)?)")
+_IN_BITS = str.maketrans(tables.VULGAR | {"²": " squared ", "³": " cubed "})
 _SPELLED_MOST = 8  # letters; a longer word in capitals is loud, not an acronym
 
 
@@ -65,16 +65,18 @@ def _apostrophes(found: re.Match[str]) -> Forms:
 
 
 def _initials(found: re.Match[str]) -> Forms:
-    """U.S, J.R.R: letters that each have a full stop."""
-    return (spelled(re.sub("[^A-Za-z]", "", found[0])),)
+    """U.S, J.R.R, U.S.'s: letters that each have a full stop."""
+    *letters, last = spelled(found[1].replace(".", ""))
+    return ((*letters, last + "'s" * bool(found[2])),)
 
 
 def _capitals(found: re.Match[str]) -> Forms:
     """NASA, DVDs: as a word, then letter by letter."""
+    word = found[0].replace("’", "'")
     if len(found[1]) > _SPELLED_MOST:
-        return ((found[0],),)
+        return ((word,),)
     *letters, last = spelled(found[1])
-    return (found[0],), (*letters, last + "'s" * bool(found[2]))
+    return (word,), (*letters, last + "'s" * bool(found[2]))
 
 
 def _camel(found: re.Match[str]) -> Forms:
@@ -124,7 +126,8 @@ def _marked(text: str) -> Forms:
 
 def _apart(found: re.Match[str]) -> Forms:
     """end.Next, file.py: two words, or one with its dot."""
-    joined = product([_bits(part) for part in found[0].split(".")])[:2]
+    *parts, last = found[0].split(".")
+    joined = product([*(alone(part, dotted=True) for part in parts), alone(last, dotted=False)])[:2]
     dotted = _marked(found[0])[:2]
     is_name = found[0].rpartition(".")[2] in tables.TOPS
     return (*dotted, *joined) if is_name else (*joined, *dotted)
@@ -141,7 +144,7 @@ def _hyphened(found: re.Match[str]) -> Forms:
     """twenty-one, COVID-19, e-mail, 10%-20%."""
     parts = [part for part in re.split(DASH, found[0]) if part][:MOST_WORDS]
     forms = product([alone(part.strip(".,"), dotted=False) for part in parts if part.strip(".,'’")])
-    if len(parts) == 2 and parts[0][-1:] in "%$€£°" and parts[1][-1:].isdigit() is False and parts[1][0].isdigit():
+    if len(parts) == 2 and all(any(map(str.isdigit, part)) for part in parts):
         ends = [alone(part, dotted=False)[:1] for part in parts]
         return distinct([*product([ends[0], (("to",),), ends[1]]), *forms])
     if len(parts) == 2 and min(map(len, parts)) <= 2 and all(part.isalpha() for part in parts):
@@ -157,7 +160,7 @@ def _optional(found: re.Match[str]) -> Forms:
 def _bits(text: str) -> Forms:
     """Whatever it is: letters, digits and signs one after another."""
     parts: list[Forms] = []
-    for bit in _BIT.findall(text.translate(_FRACTIONS))[:MOST_WORDS]:
+    for bit in _BIT.findall(text.translate(_IN_BITS))[:MOST_WORDS]:
         if bit.isdigit():
             parts.append(number(bit)[:3])
         elif bit in tables.SYMBOLS:
@@ -183,14 +186,14 @@ _EITHER = (
     (r"#(\w+)", _hashtag),
     (r"@(\w+)", _handle),
     (r"[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)+", _apart),
-    (rf"[\w.,'’$€£%°&+]+(?:{DASH}+[\w.,'’$€£%°&+]+)+", _hyphened),
+    (rf"[\w.,:'’$€£%°&+]+(?:{DASH}+[\w.,:'’$€£%°&+]+)+", _hyphened),
 )
 _VERBAL = _compiled(
-    (r"[^\W\d_]+", lambda found: _letters(found[0]) if found[0].isupper() or found[0][:-1].isupper() else ()),
+    (_CAPITALS.pattern, _capitals),
     (r"[A-Z]?[a-z]+", lambda found: ((found[0],),)),
     (r"[A-Za-z]+(?:[a-z][A-Z]|[A-Z][a-z])[A-Za-z]*", _camel),
     (r"['’]?[^\W\d_]+(?:['’][^\W\d_]+)*", _apostrophes),
-    (r"(?:[A-Za-z]\.)+[A-Za-z]|Ph\.D", _initials),
+    (r"((?:[A-Za-z]\.)+[A-Za-z]|Ph\.D)(\.?['’]s)?", _initials),
     (r"[CF]#", lambda found: ((found[0][0], "sharp"),)),
     (r"([^\W\d_]+)\((e?s)\)", _optional),
     (r"[^\W\d_]+(?:/[^\W\d_]+)+", _slashed),
@@ -207,7 +210,7 @@ _NUMERIC = _compiled(
     (r"([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?()", numbers.clock),
     (r"(\d{1,3}):(\d{1,3})", numbers.ratio),
     (r"(\d{1,2})['’′](\d{1,2})[\"″]?", numbers.feet),
-    (rf"(?P<number>{NUMBER})(?P<symbol>[A-Za-zµ°%‰¢\"″′]{{1,4}}[23]?|km/h|m/s|[AaPp]\.[Mm])", numbers.measured),
+    (rf"(?P<number>{NUMBER})(?P<symbol>[A-Za-zμ°%‰¢\"″′]{{1,4}}[23²³]?|km/h|m/s|[AaPp]\.[Mm])", numbers.measured),
     (r"(\d{1,2})(/)(\d{1,2})/(\d{4}|\d{2})", numbers.date),
     (r"(\d{1,2})([.-])(\d{1,2})\2(\d{4})", numbers.date),
     (r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})", numbers.date),

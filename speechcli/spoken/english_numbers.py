@@ -23,6 +23,7 @@ NUMBER = rf"(?:{WHOLE}(?:\.\d+)?|\.\d+)"
 COIN = "[$€£¥₹₩₽₿]"
 SCALE = "(?:k|K|m|M|mn|mm|MM|bn|B|b|tn|T)"
 DASH = "[-\u2010-\u2015\u2212]"
+_COMMON = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 32, 64, 100)  # what things are divided by; others are dates and names
 _POINT: Forms = (("point",),)
 
 
@@ -201,7 +202,7 @@ def fraction(found: re.Match[str]) -> Forms:
     parts = _parts_of_one(top, bottom)
     a, b = number(found[1])[:1], number(found[2])[:1]
     plain = [product([a, middle, b]) for middle in ((), (("over",),), (("slash",),), (("out", "of"),))]
-    if parts and top < bottom and bottom in (2, 3, 4, 5, 6, 8, 10, 16):
+    if parts and top < bottom and bottom in _COMMON:
         return distinct([*parts[:3], *plain[1], *plain[2], *plain[3]])
     days = date_of(top, bottom)
     return distinct([*plain[0], *days[:2], *plain[1], *plain[2], *plain[3], *parts[:1]])

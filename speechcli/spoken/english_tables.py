@@ -31,10 +31,10 @@ CODES = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥", "inr": "₹", "krw"
 # symbol -> one and many; looked up as written, then in lower case
 UNITS = {
     "km": "kilometer kilometers", "m": "meter meters", "cm": "centimeter centimeters", "mm": "millimeter millimeters",
-    "µm": "micrometer micrometers", "nm": "nanometer nanometers", "mi": "mile miles", "ft": "foot feet",
+    "μm": "micrometer micrometers", "nm": "nanometer nanometers", "mi": "mile miles", "ft": "foot feet",
     "in": "inch inches", "yd": "yard yards", "yds": "yard yards", "kg": "kilogram kilograms",
     "kgs": "kilogram kilograms",
-    "g": "gram grams", "mg": "milligram milligrams", "µg": "microgram micrograms", "lb": "pound pounds",
+    "g": "gram grams", "mg": "milligram milligrams", "μg": "microgram micrograms", "lb": "pound pounds",
     "lbs": "pound pounds", "oz": "ounce ounces", "l": "liter liters", "L": "liter liters",
     "ml": "milliliter milliliters",
     "s": "second seconds", "sec": "second seconds", "secs": "second seconds", "ms": "millisecond milliseconds",
@@ -54,6 +54,8 @@ UNITS = {
     "‰": "per|mille per|mille", "¢": "cent cents", "c": "cent cents", "p": "penny pence", "x": "times times",
     '"': "inch inches", "″": "inch inches", "′": "foot feet",
     "m2": "square|meter square|meters", "km2": "square|kilometer square|kilometers", "m3": "cubic|meter cubic|meters",
+    "m²": "square|meter square|meters", "km²": "square|kilometer square|kilometers", "m³": "cubic|meter cubic|meters",
+    "cm²": "square|centimeter square|centimeters", "cm³": "cubic|centimeter cubic|centimeters",
 }  # fmt: skip
 
 # written with a dot, or without one where the word is nothing else
@@ -73,6 +75,7 @@ ABBREVIATIONS = {
     "ext": "extension",
     "misc": "miscellaneous", "max": "maximum/max", "min": "minimum/minutes/min", "avg": "average", "govt": "government",
     "univ": "university", "assn": "association", "intl": "international", "jan": "january", "feb": "february",
+    "mar": "march",
     "apr": "april", "aug": "august", "sept": "september", "sep": "september", "oct": "october", "nov": "november",
     "dec": "december", "nos": "numbers", "hrs": "hours", "mins": "minutes", "secs": "seconds", "lbs": "pounds",
     "oz": "ounces/ounce", "a.k.a": "A K A/also known as",
@@ -85,7 +88,7 @@ SYMBOLS = {
     "÷": "divided by",
     "±": "plus or minus", "≈": "approximately/about", "§": "section", "°": "degrees", "€": "euros", "£": "pounds",
     "$": "dollars", "¥": "yen", "₹": "rupees", "₩": "won", "₽": "rubles", "¢": "cents", "√": "square root of",
-    "∞": "infinity", "π": "pi", "µ": "micro", "‰": "per mille", "≤": "less than or equal to",
+    "∞": "infinity", "π": "pi", "μ": "micro", "‰": "per mille", "≤": "less than or equal to",
     "≥": "greater than or equal to", "≠": "not equal to",
 }  # fmt: skip
 PARTS = {2: ("half", "halves"), 4: ("quarter", "quarters")}

@@ -9,28 +9,37 @@ _VULGAR = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
 _COIN = "[$€£¥₹₩₽₿]"
 # where a word begins: a letter, or a sign that belongs to what follows it
 _OPENS = re.compile(
-    rf"[^\W_]|[-\u2212+~≈±<>]?(?:{_COIN}\s?)?\.?\d|[#@]\w|['’](?=\d0s)|['’](?=(?:tis|twas|em|til|cause|bout)\W*$)|[{_VULGAR}]",
+    rf"[^\W_]|[-\u2212+~≈±<>]?(?:{_COIN}\s?)?\.?\d|[#@§]\w|['’](?=\d0s)|['’](?=(?:tis|twas|em|til|cause|bout)\W*$)|[{_VULGAR}]",
     re.IGNORECASE,
 )
 _KEPT_LAST = frozenset("%‰°¢$€£¥₹₩₽₿+#″′" + _VULGAR)
-_AS_THEY_ARE = frozenset(_VULGAR + "ºª№")
+_AS_THEY_ARE = frozenset(_VULGAR + "ºª№²³")
+_SILENT = frozenset("™℠©®\u00ad")
+_RAISED = frozenset("⁰¹⁴⁵⁶⁷⁸⁹")
+_NOTE = re.compile(
+    '(?:(?<=[^\\W\\d_]{2})(?<!km)(?<!cm)(?<!mm)|(?<=[.,;:!?)”"]))[⁰¹²³⁴-⁹]+(?=\\W*$)'
+)  # a footnote's mark
 _PLURAL = re.compile(r"\w\(e?s$")
 
 
 def readable(text: str) -> str:
-    """The same text with digits of ASCII; of compatible characters the common one; ½, º and № stay.
+    """The same text with digits of ASCII; of compatible characters the common one; ½, º, № and ² stay.
 
-    >>> readable("３٣②ﬁ½")
-    '332fi½'
+    >>> readable("３٣②ﬁ½"), readable("word.²")
+    ('332fi½', 'word.')
     """
     if text.isascii():
         return text
-    return "".join(c if c in _AS_THEY_ARE else _common(c) for c in text)
+    return "".join(c if c in _AS_THEY_ARE else _common(c) for c in _NOTE.sub("", text))
 
 
 def _common(character: str) -> str:
+    if character in _SILENT:
+        return ""
+    if character == "٪":
+        return "%"
     same = unicodedata.normalize("NFKC", character)
-    return "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in same)
+    return " " * (character in _RAISED) + "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in same)
 
 
 def core(text: str) -> tuple[str, bool]:

@@ -99,10 +99,13 @@ _TONGUES = {
         coins={"¥": ("元",), "$": ("蚊",), "€": ("歐元",), "£": ("英鎊",)},
         symbols={"+": "加", "=": "等於", "&": "同"},
     ),
+    "ar": Tongue(grouping="٬,", decimal="٫", percent=("بالمئة",), symbols={"&": "و", "%": "بالمئة"}),
     "ca": Tongue(point="coma", percent=("per cent",), to="a", symbols={"&": "i", "%": "per cent", "€": "euros"}),
     "cs": Tongue(percent=("procent",), symbols={"&": "a", "%": "procent"}),
     "da": Tongue(point="komma", percent=("procent",), to="til", symbols={"&": "og", "%": "procent", "€": "euro"}),
+    "fa": Tongue(grouping="٬,", decimal="٫", percent=("درصد",), symbols={"&": "و", "%": "درصد"}),
     "fi": Tongue(point="pilkku", percent=("prosentti", "prosenttia"), symbols={"&": "ja", "%": "prosenttia"}),
+    "he": Tongue(decimal=".", grouping=",", percent=("אחוז",), symbols={"%": "אחוז"}),
     "hu": Tongue(percent=("százalék",), symbols={"&": "és", "%": "százalék", "€": "euró"}),
     "id": Tongue(point="koma", percent=("persen",), symbols={"&": "dan", "%": "persen", "€": "euro"}),
     "nl": Tongue(

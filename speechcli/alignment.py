@@ -200,7 +200,7 @@ class _Segment:
     def with_words(self, words: Sequence[Word]) -> Segment:
         """The segment timed, its text as it was."""
         plan = Plan((self.piece,), (), ())
-        own = _by_token(len(self.tokens), plan, [words])
+        own, _ = _by_token(len(self.tokens), plan, [words])
         inside = clipped(self.speech, self.piece.span)
         there = placed(self.tokens, self.said, own, plan, inside, self.audio.end)
         put = tuple(replace(word, speaker=self.segment.speaker) for word in there)
@@ -242,9 +242,9 @@ def finished(
     words: list[Word | None] = [None] * n_tokens
     fits: list[tuple[int, Fit]] = []
     for part, (plan, by_piece) in zip(task.parts, found, strict=True):
-        own = _by_token(len(part.tokens), plan, by_piece)
+        own, others = _by_token(len(part.tokens), plan, by_piece)
         there = placed(part.tokens, part.said, own, plan, task.speech, task.duration)
-        fits.append((len(part.tokens), fit(there, part.said, plan)))
+        fits.append((len(part.tokens), fit(there, part.said, plan, others)))
         for place, word in zip(part.places, there, strict=True):
             words[place] = word
     segments: list[Segment] = []
@@ -297,6 +297,16 @@ def _whole(said: Sequence[Sequence[tuple[str, ...]]], span: Span) -> Plan:
 
 def _entries(said: Sequence[Sequence[tuple[str, ...]]]) -> tuple[Entry, ...]:
     return tuple(Entry(f" {word}", i, doubtful=False) for i, forms in enumerate(said) if forms for word in forms[0])
+
+
+def _by_token(n_tokens: int, plan: Plan, by_piece: Sequence[Sequence[Word]]) -> tuple[list[list[Word]], list[Word]]:
+    """Each token's words, and those of entries that the text has not."""
+    own: list[list[Word]] = [[] for _ in range(n_tokens)]
+    others: list[Word] = []
+    for piece, words in zip(plan.pieces, by_piece, strict=True):
+        for entry, word in zip(piece.entries, words, strict=True):
+            (others if entry.token is None else own[entry.token]).append(word)
+    return own, others
 
 
 def _within(entries: Sequence[Entry], letters: float) -> int:

@@ -225,9 +225,9 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
 def _asked(function: str, options: _Options, more: Mapping[str, object]) -> _Options:
     """The options with what was said by name. Raises UsageError."""
     try:
-        return replace(options, **more)  # type: ignore[type-var]
+        return replace(options, **more)  # type: ignore[arg-type]
     except TypeError as error:
-        known = ", ".join(type(options).__dataclass_fields__)  # type: ignore[attr-defined]
+        known = ", ".join(type(options).__dataclass_fields__)
         raise UsageError(f"{function}: {error}", f"known options: {known}") from error
 
 

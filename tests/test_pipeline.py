@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from spoken import CLIPS, DATA, RATE, Made, blocks, clip, made, said, words, wrong
 
-from speechcli import pipeline
+from speechcli import alignment, pipeline
 from speechcli.backends import registry
 from speechcli.backends.base import Hints, Transcriber
 from speechcli.core.audio import Audio
@@ -248,7 +248,7 @@ def test_an_aligners_times_are_those_of_the_window_wherever_the_segment_lies_and
         duration = len(sound) / rate
         untimed = Heard((Segment(before + 0.4, duration, common.text("lady"), speaker="0", language="en"),))
 
-        (heard,) = pipeline.align(aligner, [Audio(sound, rate)], [untimed], [Hints()])
+        (heard,) = alignment.timed(aligner, [Audio(sound, rate)], [untimed], [Hints()])
 
         assert " ".join(s.text for s in heard.segments) == common.text("lady")
         words = [word for s in heard.segments for word in s.words]
@@ -265,7 +265,7 @@ def test_a_segment_in_a_language_that_the_aligner_lacks_stays_as_it_is():
     aligner = registry.open_aligner(registry.resolve(registry.Wanted(str(folder), device="cpu")))
     heard = Heard((Segment(0.0, 2.0, "Selvä juttu.", language="fi"),))
 
-    assert pipeline.align(aligner, [Audio(common.sound("modern", RATE), RATE)], [heard], [Hints()]) == [heard]
+    assert alignment.timed(aligner, [Audio(common.sound("modern", RATE), RATE)], [heard], [Hints()]) == [heard]
 
 
 @pytest.mark.parametrize("folder", ["qwen3-asr", "vibevoice", "voxtral-realtime", "hf-ctc"])

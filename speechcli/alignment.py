@@ -25,7 +25,7 @@ from speechcli.timeline.anchors import Entry, Piece, Plan
 from speechcli.timeline.batches import choose
 from speechcli.timeline.placing import fit, placed
 from speechcli.timeline.spread import sentences, tokens
-from speechcli.timeline.text import language_by_script
+from speechcli.timeline.text import breakable, language_by_script
 from speechcli.timeline.verdict import judge, language_of
 
 _AROUND: Seconds = 0.4  # heard on either side of what is aligned by the times it came with
@@ -203,7 +203,7 @@ class _Segment:
         own, _ = _by_token(len(self.tokens), plan, [words])
         inside = clipped(self.speech, self.piece.span)
         there = placed(self.tokens, self.said, own, plan, inside, self.audio.end)
-        put = tuple(replace(word, speaker=self.segment.speaker) for word in there)
+        put = _spaced([replace(word, speaker=self.segment.speaker) for word in there])
         language = self.segment.language or self.language
         whole = replace(self.segment, text=joined(put), words=put, language=language)
         return whole.moved(put[0].start, max(put[0].start, put[-1].end))
@@ -250,8 +250,8 @@ def finished(
     segments: list[Segment] = []
     begin = 0
     for segment, count in zip(task.text.segments, task.counts, strict=True):
-        own_words = tuple(
-            replace(word, speaker=segment.speaker) for word in words[begin : begin + count] if word is not None
+        own_words = _spaced(
+            [replace(word, speaker=segment.speaker) for word in words[begin : begin + count] if word is not None]
         )
         begin += count
         if own_words and len(own_words) == count:
@@ -297,6 +297,13 @@ def _whole(said: Sequence[Sequence[tuple[str, ...]]], span: Span) -> Plan:
 
 def _entries(said: Sequence[Sequence[tuple[str, ...]]]) -> tuple[Entry, ...]:
     return tuple(Entry(f" {word}", i, doubtful=False) for i, forms in enumerate(said) if forms for word in forms[0])
+
+
+def _spaced(words: list[Word]) -> tuple[Word, ...]:
+    """The words of a segment, the first with a blank before it, as models give it, where its script has blanks."""
+    if words and words[0].text[:1].strip() and not breakable("x", words[0].text[0]):
+        words[0] = replace(words[0], text=f" {words[0].text}")
+    return tuple(words)
 
 
 def _by_token(n_tokens: int, plan: Plan, by_piece: Sequence[Sequence[Word]]) -> tuple[list[list[Word]], list[Word]]:

@@ -182,7 +182,7 @@ def told(verdict: Verdict) -> str:
         parts.append(f"{_count(verdict.loops, 'loop')} cut")
     if verdict.dropped:
         parts.append(f"{_count(len(verdict.dropped), 'invented stretch', 'es')} taken out")
-    if verdict.guessed:
+    if verdict.guessed and verdict.fit is None:
         parts.append(f"{_count(verdict.guessed, 'word')} timed by guess")
     return "; ".join([", ".join(parts), *map(safe, verdict.notes)])
 

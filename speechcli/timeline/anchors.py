@@ -89,12 +89,13 @@ def plan(
     """
     ours = _Text(tuple((0 if forms else -1) for forms in said), said)
     theirs = list(_bare(heard))
-    blocks = side_by_side(ours.words, [bare for bare, _ in theirs])
-    forms = _forms(said, ours, [bare for bare, _ in theirs], blocks)
+    beside = [word.text for word in theirs]
+    blocks = side_by_side(ours.words, beside)
+    forms = _forms(said, ours, beside, blocks)
     if forms != ours.forms:
         ours = _Text(forms, said)
-        blocks = side_by_side(ours.words, [bare for bare, _ in theirs])
-    reader = _Reader(ours, [replace(word, text=bare) for bare, word in theirs], Speech(speech), duration, longest)
+        blocks = side_by_side(ours.words, beside)
+    reader = _Reader(ours, theirs, Speech(speech), duration, longest)
     reader.read(blocks)
     return reader.plan()
 
@@ -115,22 +116,21 @@ def spoken_out(heard: Sequence[Word], forms: Sequence[Sequence[tuple[str, ...]]]
     return out
 
 
-def _bare(heard: Sequence[Word]) -> Iterator[tuple[str, Word]]:
-    """The form in which each word is compared, and the word; writing without blanks character by character."""
+def _bare(heard: Sequence[Word]) -> Iterator[Word]:
+    """The words in the form in which they are compared; writing without blanks character by character."""
     at = 0.0
     for word in heard:
-        bare = normal(word.text)
-        if not bare:
-            continue
-        parts = pieces(bare)
-        at = max(at, word.start)
-        spans = _shared(at, max(at, word.end), parts)
-        for part, span in zip(parts, spans, strict=True):
-            yield part, word.moved(span.start, span.end)
+        if bare := normal(word.text):
+            parts = pieces(bare)
+            at = max(at, word.start)
+            for part, span in zip(parts, _shared(at, max(at, word.end), parts), strict=True):
+                yield Word(span.start, span.end, part)
 
 
 def _shared(start: Seconds, end: Seconds, texts: Sequence[str]) -> list[Span]:
     """The time between two moments shared out by letters."""
+    if len(texts) == 1:
+        return [Span(start, end)]
     letters = [max(1, len(text)) for text in texts]
     scale = (end - start) / max(1, sum(letters))
     edges = [start]
@@ -388,7 +388,7 @@ class _Reader:
 
     def _misheard(self, rows: Sequence[int], beside: Sequence[int], where: Span, anchored: bool) -> bool:
         """Whether these words may well be what is said there, although they were not recognised."""
-        spoken = self.speech.seconds(where.start, where.end) if self.speech.spans else where.duration
+        spoken = self.speech.seconds(where.start, where.end)
         if not anchored:
             if self.duration > self.longest or len(rows) > FASTEST * max(spoken, 0.25):
                 return False

@@ -21,7 +21,7 @@ def normal(word: str) -> str:
     """
     if word.isascii() and word.isalnum():
         return word.lower()
-    folded = _APOSTROPHES.sub("'", unicodedata.normalize("NFKC", word)).casefold()
-    bare = _LATIN_MARK.sub("", unicodedata.normalize("NFD", folded))
-    kept = "".join(c for c in unicodedata.normalize("NFC", bare) if c == "'" or unicodedata.category(c)[0] in "LNM")
-    return kept.strip("'")
+    folded = unicodedata.normalize("NFKC", _APOSTROPHES.sub("'", word)).casefold()
+    apart = unicodedata.normalize("NFKD", folded)
+    kept = "".join(c for c in apart if c == "'" or unicodedata.category(c)[0] in "LNM")
+    return unicodedata.normalize("NFC", _LATIN_MARK.sub("", kept)).strip("'")

@@ -37,7 +37,7 @@ def alone(token: str, language: str) -> Forms:
     signs = tongue(language).symbols
     if token in signs:
         return (_form(signs[token], language),)
-    as_written: Forms = ((bare,),) if (bare := outer_stripped(token)) else ()
+    as_written: Forms = (tuple(bare.split()),) if (bare := outer_stripped(token)) else ()
     if not any(c.isdigit() for c in token) or not cardinal(1, language):
         return as_written
     text, dotted = core(readable(token))

@@ -95,7 +95,7 @@ def unit(symbol: str, one: bool) -> Forms:
     if known is None:
         return ()
     name = said(known.split()[0 if one else 1])
-    return distinct((*name, spelled(symbol))) if symbol.isalpha() else name
+    return distinct((*name, spelled(symbol))) if symbol.isalpha() and symbol.isascii() else name
 
 
 def coin(sign: str, one: bool) -> Form:
@@ -126,7 +126,7 @@ def measured(found: re.Match[str]) -> Forms:
     numbers = number(text)[:2]
     names = unit(symbol, is_one(text))
     with_unit = product([numbers, names[:1]]) if names else ()
-    letters = product([numbers, (spelled(symbol),)]) if symbol.isalpha() else ()
+    letters = product([numbers, (spelled(symbol),)]) if symbol.isalpha() and symbol.isascii() else ()
     scaled: Forms = ()
     if re.fullmatch(SCALE, symbol):
         scaled = product([count(text)[:2], ((tables.SCALES[symbol.lower()],),)])

@@ -16,9 +16,8 @@ _KEPT_LAST = frozenset("%‰°¢$€£¥₹₩₽₿+#″′" + _VULGAR)
 _AS_THEY_ARE = frozenset(_VULGAR + "ºª№²³")
 _SILENT = frozenset("™℠©®\u00ad")
 _RAISED = frozenset("⁰¹⁴⁵⁶⁷⁸⁹")
-_NOTE = re.compile(
-    '(?:(?<=[^\\W\\d_]{2})(?<!km)(?<!cm)(?<!mm)|(?<=[.,;:!?)”"]))[⁰¹²³⁴-⁹]+(?=\\W*$)'
-)  # a footnote's mark
+# a footnote's mark, behind a word or its punctuation
+_NOTE = re.compile('(?:(?<=[^\\W\\d_]{2})(?<!km)(?<!cm)(?<!mm)|(?<=[.,;:!?)”"]))[⁰¹²³⁴-⁹]+(?=\\W*$)')
 _PLURAL = re.compile(r"\w\(e?s$")
 
 

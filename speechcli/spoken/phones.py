@@ -169,7 +169,7 @@ class _Network:
 
 @cache
 def _network() -> _Network:
-    with np.load(Path(__file__).with_name("g2p_en.npz"), allow_pickle=False) as file:
+    with np.load(Path(__file__).with_name("g2p_en.npz")) as file:  # plain arrays: numpy reads no objects unasked
         a = {name: file[name].astype(np.float32) for name in file.files}
     encoder, decoder = (
         _Gru(a[f"{k}_emb"] @ a[f"{k}_w_ih"].T + a[f"{k}_b_ih"], a[f"{k}_w_hh"], a[f"{k}_b_hh"]) for k in ("enc", "dec")

@@ -25,7 +25,7 @@ from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 from numpy.typing import NDArray
 
 from speechcli.backends.base import Hints, OutOfMemoryError, Traits
-from speechcli.backends.whisper_times import OTHERS, Heads, Reader, in_order, with_heads
+from speechcli.backends.whisper_times import OTHERS, Heads, Part, Reader, in_order, with_heads
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span, clipped, total
 from speechcli.core.transcript import Heard, Segment, Stage, Word
@@ -134,12 +134,14 @@ class Whisper:
                 num_workers=place.lanes,
             )
         self._heads = heads
-        self._reader = Reader(self._model.model, heads)
+        self._reader = Reader(self._model.model, heads, self._silence)
         self._encoder = encoder
         # Half of the lanes decode while the others encode and align: decoding takes half of the time and most of the
         # memory, and two decoders share a cache that holds one.
         self._decoders = threading.BoundedSemaphore((place.lanes + 1) // 2)
         self._settings = settings
+        self._silence_encoded: NDArray[Any] | None = None  # once somebody needs it
+        self._silent_lock = threading.Lock()
         self._multilingual: bool = self._model.model.is_multilingual
         self.stage = stage
         self.traits = Traits(
@@ -216,6 +218,13 @@ class Whisper:
         if self._model.model.device == "cuda":
             encoded = encoded.to_device(ctranslate2.Device.cpu)
         return np.array(encoded)
+
+    def _silence(self) -> NDArray[Any]:
+        """What the encoder makes of silence, (1, 1500, width)."""
+        with self._silent_lock:
+            if self._silence_encoded is None:
+                self._silence_encoded = self._encode(Audio(np.zeros(RATE, np.float32), RATE))
+            return self._silence_encoded
 
     def _tokenizer(self, encoded: NDArray[Any], hints: Hints) -> Tokenizer:
         language = hints.languages[0] if len(hints.languages) == 1 else None
@@ -347,7 +356,9 @@ class Whisper:
             self._model.add_word_timestamps([pieces], tokenizer, sound, frames, _PREPENDED, _APPENDED, 0.0)
             return [tuple(_word(w, duration) for w in piece["words"] if w["word"]) for piece in pieces]
         texts = [_split(piece["tokens"], tokenizer) for piece in pieces]
-        timed = iter(self._reader.words(tokenizer, window.encoded, duration, [t for row in texts for t in row]))
+        parts = [Part(piece["start"], piece["end"], len(row)) for piece, row in zip(pieces, texts, strict=True)]
+        every = [text for row in texts for text in row]
+        timed = iter(self._reader.words(tokenizer, window.encoded, duration, every, parts))
         return [tuple(replace(next(timed), placed="model") for _ in row) for row in texts]
 
 

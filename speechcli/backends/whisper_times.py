@@ -13,7 +13,7 @@ import json
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
@@ -25,16 +25,17 @@ import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
-from speechcli.core.span import Seconds
+from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Word
 
 FRAME: Seconds = 0.02  # of the encoder's output
-_PAIR = 2  # letters read at once
 _MEDIAN = 3  # frames; openai/whisper takes 7, which is no better
 _ROOM = 440  # tokens of one reading: the decoder has 448 positions, and reads three before the text
 _LONGEST = 60  # tokens that are read of one word
 _FEWEST = 2  # frames that can be read
-_AROUND = 15  # frames heard on either side of a half
+_AROUND = 10  # frames heard on either side of a part
+_REST = 50  # frames of silence after the sound: what has nothing to look at looks there, as in a padded window
+_WORTH_CUTTING = 400  # frames; more sound is better read in parts, and costs less
 _NEIGHBOURS = 2  # words read on either side of a half
 _LATE: Seconds = 0.084  # by which words in the model's own tokens are read too early by the heads chosen
 _SHORTEST: Seconds = 0.01  # of a word
@@ -45,17 +46,15 @@ _INSTANT: Seconds = 0.1  # at most, of a word without letters
 class Heads:
     """Which heads of the decoder look at what is being said, and how their readings are best taken.
 
-    pairs: words are read in pairs of letters; otherwise in the model's own tokens. early: seconds by which the edges
-    come before the words'.
+    pairs: words are read in pairs of letters; otherwise in the model's own tokens.
     """
 
     pairs: bool
-    early: Seconds = 0.0
     chosen: tuple[tuple[int, int], ...] = ()  # layer, head; none: those of the model's configuration
 
 
 # Chosen on half of the utterances, measured on the others. The model's own heads are worse with pairs (138 ms).
-TINY_EN = Heads(True, 0.016, ((3, 2), (2, 1), (2, 4)))
+TINY_EN = Heads(True, ((3, 2), (2, 1), (2, 4)))
 OTHERS = Heads(False)
 
 
@@ -97,48 +96,69 @@ class _Read:
         return replace(self, start=self.start + by, end=self.end + by)
 
 
+@dataclass(frozen=True, slots=True)
+class Part(Span):
+    """So many texts that lie between two times."""
+
+    n_texts: int
+
+
 class Reader:
     """Times words against what the encoder made of their sound."""
 
-    def __init__(self, model: ctranslate2.models.Whisper, heads: Heads) -> None:
+    def __init__(self, model: ctranslate2.models.Whisper, heads: Heads, silence: Callable[[], NDArray[Any]]) -> None:
+        """silence: what the encoder makes of silence, (1, 1500, width)."""
         self._model = model
         self._heads = heads
+        self._silence = silence
 
-    def words(self, tokenizer: Tokenizer, encoded: NDArray[Any], duration: Seconds, texts: Sequence[str]) -> list[Word]:
+    def words(
+        self,
+        tokenizer: Tokenizer,
+        encoded: NDArray[Any],
+        duration: Seconds,
+        texts: Sequence[str],
+        parts: Sequence[Part] = (),
+    ) -> list[Word]:
         """A Word for each text, in order, inside [0, duration].
 
         encoded: the encoder's output, (1, 1500, width). texts: words with the blank before them; those without letters
-        and digits are interpolated, and so are all where there is no sound.
+        and digits are interpolated, and so are all where there is no sound. parts: where the texts are known to lie.
         """
-        spoken = [i for i, text in enumerate(texts) if letters(text)]
         n_frames = min(int(duration / FRAME + 0.5), encoded.shape[1])
-        if not spoken or n_frames < _FEWEST:
-            return in_order(texts, {}, duration)
-        read = self._read(tokenizer, encoded[:, :n_frames], [texts[i] for i in spoken])
-        return in_order(texts, dict(zip(spoken, read, strict=True)), duration)
+        read: dict[int, _Read] = {}
+        if n_frames >= _FEWEST:
+            sound = encoded[:, :n_frames]
+            rest = encoded[:, -_REST:] if n_frames + _REST <= encoded.shape[1] else self._silence()[:, -_REST:]
+            for first, stop, begin, end in _runs(texts, parts, n_frames):
+                spoken = [i for i in range(first, stop) if letters(texts[i])]
+                found = self._read(tokenizer, sound[:, begin:end], rest, [texts[i] for i in spoken])
+                read.update((i, r.later(begin * FRAME)) for i, r in zip(spoken, found, strict=True))
+        return in_order(texts, read, duration)
 
-    def _read(self, tokenizer: Tokenizer, encoded: NDArray[Any], texts: Sequence[str]) -> list[_Read]:
+    def _read(self, tokenizer: Tokenizer, sound: NDArray[Any], rest: NDArray[Any], texts: Sequence[str]) -> list[_Read]:
         """In halves, each with neighbours of the other, where the decoder has no room for all of the words."""
         spelled = [self._spelled(tokenizer, text) for text in texts]
         if sum(map(len, spelled)) <= _ROOM:
-            return self._align(tokenizer, encoded, spelled)
-        half = len(texts) // 2
-        edges = self._roughly(tokenizer, encoded, texts)
-        stop = min(edges[half + _NEIGHBOURS] + _AROUND, encoded.shape[1])
-        begin = max(edges[half - _NEIGHBOURS] - _AROUND, 0)
-        first = self._read(tokenizer, encoded[:, : max(stop, _FEWEST)], texts[: half + _NEIGHBOURS])
-        begin = min(begin, encoded.shape[1] - _FEWEST)
-        second = self._read(tokenizer, encoded[:, begin:], texts[half - _NEIGHBOURS :])
+            return self._align(tokenizer, sound, rest, spelled)
+        half, n_frames = len(texts) // 2, sound.shape[1]
+        edges = self._roughly(tokenizer, sound, rest, texts)
+        stop = max(edges[half + _NEIGHBOURS] + _AROUND, _FEWEST)
+        begin = max(min(edges[half - _NEIGHBOURS] - _AROUND, n_frames - _FEWEST), 0)
+        first = self._read(tokenizer, sound[:, :stop], rest, texts[: half + _NEIGHBOURS])
+        second = self._read(tokenizer, sound[:, begin:], rest, texts[half - _NEIGHBOURS :])
         return first[:half] + [r.later(begin * FRAME) for r in second[_NEIGHBOURS:]]
 
-    def _roughly(self, tokenizer: Tokenizer, encoded: NDArray[Any], texts: Sequence[str]) -> list[int]:
+    def _roughly(
+        self, tokenizer: Tokenizer, sound: NDArray[Any], rest: NDArray[Any], texts: Sequence[str]
+    ) -> list[int]:
         """Frames where the words begin, and the last ends: read in the model's own tokens, or by their letters."""
         whole = [list(tokenizer.encode(text)) for text in texts]
         if sum(map(len, whole)) <= _ROOM and self._heads.pairs:
-            read = self._align(tokenizer, encoded, whole)
-            return [round((r.start + _LATE) / FRAME) for r in read] + [encoded.shape[1]]
+            read = self._align(tokenizer, sound, rest, whole)
+            return [round((r.start + _LATE) / FRAME) for r in read] + [sound.shape[1]]
         until = list(accumulate((len(text) for text in texts), initial=0))
-        return [encoded.shape[1] * n // until[-1] for n in until]
+        return [sound.shape[1] * n // until[-1] for n in until]
 
     def _spelled(self, tokenizer: Tokenizer, text: str) -> list[int]:
         """Tokens of a word as it is read, as many as leave room for others."""
@@ -148,27 +168,51 @@ class Reader:
         blank = " " if text[:1].isspace() else ""
         return [token for piece in (blank + first, *more) for token in tokenizer.encode(piece)][:_LONGEST]
 
-    def _align(self, tokenizer: Tokenizer, encoded: NDArray[Any], spelled: Sequence[Sequence[int]]) -> list[_Read]:
-        """The edges of words by their tokens, from the start of `encoded`.
+    def _align(
+        self, tokenizer: Tokenizer, sound: NDArray[Any], rest: NDArray[Any], spelled: Sequence[Sequence[int]]
+    ) -> list[_Read]:
+        """The edges of words by their tokens, from the start of `sound`.
 
         What comes before the first word would be taken for a part of it: another <|notimestamps|> stands for that.
         """
+        if not spelled:
+            return []
         tokens = [tokenizer.no_timestamps, *(token for word in spelled for token in word)]
         (result,) = self._model.align(
-            ctranslate2.StorageView.from_array(np.ascontiguousarray(encoded)),
+            ctranslate2.StorageView.from_array(np.concatenate([sound, rest], 1)),
             tokenizer.sot_sequence,
             [tokens],
-            [2 * encoded.shape[1]],  # the features have twice as many frames
+            [2 * sound.shape[1]],  # the features have twice as many frames
             median_filter_width=_MEDIAN,
         )
         path = np.array(result.alignments)  # (token, frame), the end of the text as the last token
         first_frame = path[np.searchsorted(path[:, 0], np.arange(len(tokens) + 1)), 1]
-        times = first_frame * FRAME + self._heads.early
+        times = (first_frame + 0.5) * FRAME
         edges = accumulate(map(len, spelled), initial=1)
         return [
             _Read(float(times[a]), float(times[b]), float(np.mean(result.text_token_probs[a:b])))
             for a, b in pairwise(edges)
         ]
+
+
+def _runs(texts: Sequence[str], parts: Sequence[Part], n_frames: int) -> list[tuple[int, int, int, int]]:
+    """(first text, last + 1, first frame, last + 1) of what is read at once: parts, short ones together."""
+    runs: list[tuple[int, int, int, int]] = []
+    at = 0
+    for part in parts:
+        begin = max(0, min(round(part.start / FRAME) - _AROUND, n_frames - _FEWEST))
+        end = min(max(round(part.end / FRAME) + _AROUND, begin + _FEWEST), n_frames)
+        first = at
+        at += part.n_texts
+        if runs and runs[-1][3] - runs[-1][2] < _WORTH_CUTTING:
+            first, _, earlier, _ = runs.pop()
+            begin = min(begin, earlier)
+        runs.append((first, at, begin, end))
+    if len(runs) < 2:
+        return [(0, len(texts), 0, n_frames)]
+    runs[0] = (*runs[0][:2], 0, runs[0][3])
+    runs[-1] = (*runs[-1][:3], n_frames)
+    return runs
 
 
 def letters(text: str) -> str:
@@ -177,14 +221,12 @@ def letters(text: str) -> str:
 
 
 def _pairs(word: str) -> list[str]:
-    """The word in as few pieces of about the same length as pairs allow.
+    """The first letter alone, for where it begins is where the word does, and pairs of the others.
 
-    >>> _pairs("greasy"), _pairs("all"), _pairs("a")
-    (['gr', 'ea', 'sy'], ['al', 'l'], ['a'])
+    >>> _pairs("greasy"), _pairs("year"), _pairs("a")
+    (['g', 're', 'as', 'y'], ['y', 'ea', 'r'], ['a'])
     """
-    n = -(-len(word) // _PAIR)
-    cuts = [round(k * len(word) / n) for k in range(n + 1)]
-    return [word[a:b] for a, b in pairwise(cuts)]
+    return [word[:1], *(word[i : i + 2] for i in range(1, len(word), 2))]
 
 
 def in_order(texts: Sequence[str], read: Mapping[int, _Read], duration: Seconds) -> list[Word]:

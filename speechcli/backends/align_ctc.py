@@ -2,10 +2,12 @@
 
 The model says how likely each token is in each frame; the trellis finds the best path of the words through it. Letters
 that the vocabulary lacks are wildcards there, and doubtful words may be left out. What is between the frames of two
-words is shared between them, for such models name a sound in few of its frames. Measured on 80 utterances of TIMIT by a
-small model of letters at 20 ms that was trained on them: starts and ends are off by 47 ms instead of 52 (median 29
-instead of 33); any reach from 50 to 250 ms does as well, and so does meeting at the mark between words. By the same model, of doubtful
-words 80 of 80 that were not said are left out, and 1 of 212 that were (at 3 nats 7 of them, at 18 nats 74 of 80).
+words is shared between them, for such models name a sound in few of its frames.
+
+Measured on 80 utterances of TIMIT by a small model of letters at 20 ms that was trained on them: starts and ends are
+off by 47 ms instead of 52 (median 29 instead of 33); any reach from 50 to 250 ms does as well, and so does meeting at
+the mark between words. Of doubtful words, 80 of 80 that were not said are left out, and 2 of 212 that were (75 and 1 at
+8 nats a word whatever its length).
 Sources: numerics/trellis.py; transformers' AutoModelForCTC.
 """
 
@@ -33,7 +35,7 @@ from speechcli.numerics.trellis import Forced, forced
 
 MOST: Seconds = 300.0  # beyond it attention and trellis take more memory than they are worth
 
-_LEFT_OUT = 8.0  # nats that leaving out a doubtful word costs
+_LEFT_OUT, _A_TOKEN = 2.0, 1.0  # nats that leaving out a doubtful word costs, and each of its tokens
 _REACH: Seconds = 0.1  # of a word's sound beyond the frames of its tokens, besides a frame: a sound lasts about so long
 _LEVEL: Seconds = 0.01  # of sound whose loudness is looked at
 _QUIET = 0.35  # of the way from the quiet to the loud parts, in decibels: below it nothing is said
@@ -46,6 +48,11 @@ class _Text:
     tokens: list[int]
     places: list[tuple[int, int]]
     optional: list[tuple[int, int]]
+
+    @property
+    def costs(self) -> list[float]:
+        """Of leaving out each of `optional`."""
+        return [_LEFT_OUT + _A_TOKEN * (stop - first) for first, stop in self.optional]
 
 
 def open(setup: Setup) -> CtcAligner:  # noqa: A001  # the registry's name for it
@@ -108,7 +115,7 @@ class CtcAligner(placement_torch.Learner):
         todo = [i for i, audio in enumerate(batch) if len(audio.samples) and told[i].tokens]
         found: dict[int, Forced | None] = {}
         for i, scores in zip(todo, self._model.scores([batch[i] for i in todo]) if todo else (), strict=True):
-            found[i] = forced(scores, told[i].tokens, self._model.blank, told[i].optional, _LEFT_OUT)
+            found[i] = forced(scores, told[i].tokens, self._model.blank, told[i].optional, told[i].costs)
         return [
             filled(texts[i], self._words(texts[i], told[i], path, audio), audio.duration)
             if (path := found.get(i)) is not None

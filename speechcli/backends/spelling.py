@@ -102,7 +102,7 @@ def speller(tokenizer: Any) -> Speller:
     delimiter = getattr(tokenizer, "word_delimiter_token", None)
     mark = vocabulary.get(delimiter) if delimiter is not None else None
     letters = {piece: i for piece, i in vocabulary.items() if len(piece) == 1 and i not in special and i != mark}
-    return Letters(letters, None if mark in special else mark)
+    return Letters(letters, mark)
 
 
 def _parts(word: str) -> Iterator[str]:

@@ -40,13 +40,13 @@ def forced(
     tokens: Sequence[int],
     blank: int,
     optional: Sequence[tuple[int, int]] = (),
-    cost: float = 0.0,
+    costs: Sequence[float] = (),
 ) -> Forced | None:
     """The tokens on their best path; None where there is none, for the frames are too few.
 
     scores: shape (frames, vocabulary), log-probabilities, 0 or less. tokens: of the vocabulary, but not the blank, or
     `WILDCARD`. optional: tokens that may be left out together, half-open ranges in their order; between what is said
-    before and after them there is a blank then. cost: nats for each range left out.
+    before and after them there is a blank then. costs: nats for leaving out each of them; nothing when empty.
     Linear in frames x tokens; raises ValueError above `MOST_CELLS` of them.
 
     >>> scores = np.log(np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.7, 0.2], [0.1, 0.1, 0.8]]))
@@ -56,7 +56,7 @@ def forced(
     n_frames, n_tokens = len(scores), len(tokens)
     if n_frames * (n_tokens + 1) > MOST_CELLS:
         raise ValueError(f"{n_tokens} tokens in {n_frames} frames are too many for one trellis")
-    chains = _Chains(optional, n_tokens, cost)
+    chains = _Chains(optional, n_tokens, costs or [0.0] * len(optional))
     ids = np.asarray(tokens, np.intp).reshape(-1)
     wild = np.flatnonzero(ids == WILDCARD)
     known = np.where(ids == WILDCARD, 0, ids)
@@ -99,23 +99,24 @@ def forced(
 class _Chains:
     """Ranges that may be left out, those that follow each other in one row of boundaries between tokens."""
 
-    def __init__(self, optional: Sequence[tuple[int, int]], n_tokens: int, cost: float) -> None:
+    def __init__(self, optional: Sequence[tuple[int, int]], n_tokens: int, costs: Sequence[float]) -> None:
         self.begins = {stop: first for first, stop in optional}
         rows: list[list[int]] = []
+        paid: list[list[float]] = []  # for all from the first boundary of the row on
         end = 0
-        for first, stop in optional:
+        for (first, stop), cost in zip(optional, costs, strict=True):
             if not end <= first < stop <= n_tokens:
                 raise ValueError(f"tokens {first} to {stop} of {n_tokens} cannot be left out after {end}")
-            if rows and rows[-1][-1] == first:
-                rows[-1].append(stop)
-            else:
-                rows.append([first, stop])
+            if not rows or rows[-1][-1] != first:
+                rows.append([first])
+                paid.append([0.0])
+            rows[-1].append(stop)
+            paid[-1].append(paid[-1][-1] + cost)
             end = stop
-        width = max(map(len, rows), default=0)
-        shape = (len(rows), width)
-        self._places = np.array([row + [row[-1]] * (width - len(row)) for row in rows], np.intp).reshape(shape)
-        self._there = np.array([[k < len(row) for k in range(width)] for row in rows], np.bool_).reshape(shape)
-        self._costs = cost * np.arange(width)
+        shape = (len(rows), max(map(len, rows), default=0))
+        self._places = np.array([row + [row[-1]] * (shape[1] - len(row)) for row in rows], np.intp).reshape(shape)
+        self._there = np.array([[k < len(row) for k in range(shape[1])] for row in rows], np.bool_).reshape(shape)
+        self._costs = np.array([row + [row[-1]] * (shape[1] - len(row)) for row in paid]).reshape(shape)
 
     def skip(self, rest: NDArray[np.float64], way: NDArray[np.uint8]) -> None:
         """Goes from blank to blank past what may be left out, in the same frame; `rest` and `way` are changed."""

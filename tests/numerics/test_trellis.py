@@ -25,7 +25,7 @@ def heard(scores: np.ndarray, t: int, token: int) -> float:
     return scores[t].max() - trellis._STRANGE if token == WILDCARD else scores[t, token]
 
 
-def all_paths(scores: np.ndarray, tokens: list[int], optional=(), cost: float = 0.0) -> float:
+def all_paths(scores: np.ndarray, tokens: list[int], optional=(), costs=()) -> float:
     """The best score by trying everything: each choice of what is left out, each state in each frame."""
     best = -math.inf
     for out in itertools.product((False, True), repeat=len(optional)):
@@ -46,11 +46,11 @@ def all_paths(scores: np.ndarray, tokens: list[int], optional=(), cost: float = 
                 said = sum(
                     heard(scores, t, BLANK if states[s][0] is None else states[s][0]) for t, s in enumerate(path)
                 )
-                best = max(best, said - cost * sum(out))
+                best = max(best, said - sum(itertools.compress(costs, out)))
     return best
 
 
-def told(scores: np.ndarray, tokens: list[int], found: trellis.Forced, optional=(), cost: float = 0.0) -> float:
+def told(scores: np.ndarray, tokens: list[int], found: trellis.Forced, optional=(), costs=()) -> float:
     """The score of a path as its runs have it, which are held against the rules on the way."""
     places = [BLANK] * len(scores)
     there = [(k, run) for k, run in enumerate(found.runs) if run is not None]
@@ -63,9 +63,9 @@ def told(scores: np.ndarray, tokens: list[int], found: trellis.Forced, optional=
         if k != j + 1 or a.token == b.token != WILDCARD:
             assert a.stop < b.first, "a blank is between"
     gone = {k for k, run in enumerate(found.runs) if run is None}
-    left_out = [(a, b) for a, b in optional if a in gone]
-    assert gone == {k for a, b in left_out for k in range(a, b)}, "they are left out together"
-    return sum(heard(scores, t, token) for t, token in enumerate(places)) - cost * len(left_out)
+    left_out = [a in gone for a, _ in optional]
+    assert gone == {k for a, b in itertools.compress(optional, left_out) for k in range(a, b)}, "all of a range or none"
+    return sum(heard(scores, t, token) for t, token in enumerate(places)) - sum(itertools.compress(costs, left_out))
 
 
 @st.composite
@@ -74,22 +74,22 @@ def cases(draw, most_frames: int = 6, most_tokens: int = 4, wild: bool = True):
     cuts = sorted(draw(st.sets(st.integers(0, len(tokens)))))
     optional = [pair for pair in pairwise(cuts) if draw(st.booleans())]
     scores = log_probabilities(draw(st.integers(0, most_frames)), 4, draw(st.integers(0, 10_000)))
-    return scores, tokens, optional, draw(st.sampled_from([0.0, 0.5, 3.0]))
+    return scores, tokens, optional, [draw(st.sampled_from([0.0, 0.5, 3.0])) for _ in optional]
 
 
 @settings(deadline=None, max_examples=200)
 @given(cases())
 def test_the_path_is_the_best_of_all_that_there_are(case):
-    scores, tokens, optional, cost = case
+    scores, tokens, optional, costs = case
 
-    found = forced(scores, tokens, BLANK, optional, cost)
+    found = forced(scores, tokens, BLANK, optional, costs)
 
-    best = all_paths(scores, tokens, optional, cost)
+    best = all_paths(scores, tokens, optional, costs)
     if found is None:
         assert best == -math.inf
     else:
         assert found.score == pytest.approx(best, abs=1e-9)
-        assert told(scores, tokens, found, optional, cost) == pytest.approx(best, abs=1e-9)
+        assert told(scores, tokens, found, optional, costs) == pytest.approx(best, abs=1e-9)
 
 
 def textbook(scores: np.ndarray, tokens: list[int]) -> float:
@@ -171,22 +171,22 @@ def test_a_wildcard_leaves_frames_to_a_neighbour_that_fits_as_well():
 def test_what_may_be_left_out_is_kept_where_it_is_said_and_left_out_where_it_is_not():
     said, unsaid = peaks(0, 1, 0, 3, 4, 0, 2, 0), peaks(0, 1, 0, 0, 0, 0, 2, 0)
 
-    assert where(forced(said, [1, 3, 4, 2], BLANK, [(1, 3)], 2.0)) == [(1, 2), (3, 4), (4, 5), (6, 7)]
-    assert where(forced(unsaid, [1, 3, 4, 2], BLANK, [(1, 3)], 2.0)) == [(1, 2), None, None, (6, 7)]
+    assert where(forced(said, [1, 3, 4, 2], BLANK, [(1, 3)], [2.0])) == [(1, 2), (3, 4), (4, 5), (6, 7)]
+    assert where(forced(unsaid, [1, 3, 4, 2], BLANK, [(1, 3)], [2.0])) == [(1, 2), None, None, (6, 7)]
     assert where(forced(unsaid, [1, 3, 4, 2], BLANK)) != [(1, 2), None, None, (6, 7)]
 
 
 def test_a_range_is_left_out_when_it_saves_more_than_it_costs():
     unsaid = peaks(1, 0, 0, 2)
 
-    assert where(forced(unsaid, [1, 3, 2], BLANK, [(1, 2)], 3.0))[1] is None
-    assert where(forced(unsaid, [1, 3, 2], BLANK, [(1, 2)], 6.0))[1] is not None
+    assert where(forced(unsaid, [1, 3, 2], BLANK, [(1, 2)], [3.0]))[1] is None
+    assert where(forced(unsaid, [1, 3, 2], BLANK, [(1, 2)], [6.0]))[1] is not None
 
 
 def test_all_may_be_left_out_even_of_no_sound_at_all():
     nothing = np.zeros((0, 5))
 
-    assert where(forced(nothing, [1, 2], BLANK, [(0, 1), (1, 2)], 1.0)) == [None, None]
+    assert where(forced(nothing, [1, 2], BLANK, [(0, 1), (1, 2)], [1.0, 2.0])) == [None, None]
     assert forced(nothing, [1, 2], BLANK, [(0, 1)]) is None
     assert forced(nothing, [], BLANK) == trellis.Forced((), 0.0)
     assert forced(peaks(0, 1), [], BLANK).runs == ()
@@ -215,7 +215,7 @@ def test_scores_are_not_written_to():
     scores = peaks(0, 1, 0, 3, 0, 2).astype(np.float32)
     scores.flags.writeable = False
 
-    assert where(forced(scores, [1, WILDCARD, 2], BLANK, [(1, 2)], 9.0)) == [(1, 2), (3, 4), (5, 6)]
+    assert where(forced(scores, [1, WILDCARD, 2], BLANK, [(1, 2)], [9.0])) == [(1, 2), (3, 4), (5, 6)]
 
 
 def test_three_minutes_of_speech_are_one_trellis():
@@ -226,6 +226,6 @@ def test_three_minutes_of_speech_are_one_trellis():
         frames[3 * k + 1] = token
     scores = peaks(*frames, n_words=32).astype(np.float32)
 
-    found = forced(scores, tokens, BLANK, [(k, k + 5) for k in range(0, 2700, 5)], 4.0)
+    found = forced(scores, tokens, BLANK, [(k, k + 5) for k in range(0, 2700, 5)], [4.0] * 540)
 
     assert [run and run.first for run in found.runs] == [3 * k + 1 for k in range(2700)]

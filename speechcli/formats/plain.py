@@ -53,7 +53,7 @@ def segments(text: str, name: str, lines: bool = False) -> tuple[list[Segment], 
     text, tags = unmarked(text)
     blocks = _blocks(text)
     begins = _speakers(blocks)
-    notes = [f"{name}: tags are no words: {tags.total()} left out ({_few(tags)})"] if tags else []
+    notes = told(tags, name)
     out: list[Segment] = []
     names: Counter[str] = Counter()
     for block in blocks:
@@ -94,6 +94,11 @@ def unmarked(text: str) -> tuple[str, Counter[str]]:
 
     bare = _TAG.sub(instead, shown)
     return html.unescape(bare) if _PAGE.match(text) else bare, kinds
+
+
+def told(tags: Counter[str], name: str) -> list[str]:
+    """A note about the tags of a text, where there are any."""
+    return [f"{name}: tags are no words: {tags.total()} left out ({_few(tags)})"] if tags else []
 
 
 def _without(text: str, opening: re.Pattern[str], closing: re.Pattern[str]) -> tuple[str, int]:
@@ -157,7 +162,8 @@ def _speakers(blocks: Sequence[Sequence[str]]) -> Callable[[str], tuple[str | No
     """What tells who speaks in these blocks: brackets always, other names where they are used all through."""
     firsts = [paragraph[0] for block in blocks for paragraph in _paragraphs(block, _named)]
     names = [who for line in firsts if named_speech(line)[0] is None and (who := _named(line)[0]) is not None]
-    sure = all(name.isupper() for name in names) or len(set(names)) < len(names)
+    n_people = len(set(names))
+    sure = all(name.isupper() for name in names) or (n_people < len(names) and n_people <= max(2, len(names) / 2))
     return _named if len(names) >= 2 and len(names) >= _NAMED * len(firsts) and sure else named_speech
 
 

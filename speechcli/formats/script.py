@@ -60,6 +60,10 @@ def read_script(source: Path | bytes, name: str, format: str | None = None, line
         transcript = _transcript(form, text, name)
         if form.name != "json":  # whose notes are about its making
             notes += transcript.verdict.notes
+        if form.name in CAPTIONS:
+            tags = plain.unmarked(text)[1]
+            del tags["<v>"]  # a voice of WebVTT, which is who speaks
+            notes += plain.told(tags, name)
     segments = [segment for whole in transcript.segments for segment in (_lines(whole) if lines else [whole])]
     segments = [segment for segment in segments if segment.text.strip()]
     if not any(map(str.isalnum, "".join(segment.text for segment in segments))):
@@ -89,8 +93,7 @@ def _text(raw: bytes, name: str) -> tuple[str, str]:
             guess = raw.decode("cp1252")
         except UnicodeDecodeError:
             guess = ""
-        shown = by_suffix(name)
-        if kind_of(guess) in CAPTIONS or (guess and shown is not None and shown.name in CAPTIONS):
+        if kind_of(guess) in CAPTIONS:
             return guess, f"{name}, {where}: not in UTF-8, read as cp1252"
         raise DataError(
             f"{name}, {where}: 0x{byte:02x} is no UTF-8", f"save it in UTF-8: iconv -f CP1252 -t UTF-8 {name}"

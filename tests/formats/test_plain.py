@@ -94,6 +94,7 @@ def test_names_that_are_used_all_through_are_speakers_and_that_is_told(
         "Note: this is one.\nWarning: this is another.",
         "One thing.\nNote: a word.\nNote: another.\nAnd the rest.\nOf it.",
         "at 10:30 he said: go\nand then: stop",
+        "To: us\nFrom: you\nTo: them\nSubject: none",
         "https://example.org: it is\nhttps://example.org: it was",
     ],
 )

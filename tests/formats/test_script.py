@@ -49,13 +49,21 @@ def test_captions_keep_their_lines_times_and_speakers(name: str) -> None:
     done = read(SRT, name)
 
     assert (done.transcript.segments, done.cues) == (CAPTIONS, True)
+    assert done.notes == (f"{name}: tags are no words: 3 left out (<i>, {{\\an8}})",)
 
 
 def test_captions_in_the_encoding_of_old_are_guessed_and_the_place_is_told() -> None:
     done = read(SRT.encode("cp1252"), "a.srt")
 
     assert done.transcript.segments == CAPTIONS
-    assert done.notes == ("a.srt, line 3, byte 9: not in UTF-8, read as cp1252",)
+    assert done.notes[0] == "a.srt, line 3, byte 9: not in UTF-8, read as cp1252"
+
+
+def test_voices_are_speakers_and_not_told_as_tags() -> None:
+    done = read("WEBVTT\n\n00:01.000 --> 00:02.000\n<v Anna>Hello.</v>\n", "a.vtt")
+
+    assert done.transcript.segments == (Segment(1.0, 2.0, "Hello.", speaker="Anna"),)
+    assert done.notes == ()
 
 
 def test_lines_of_captions_are_segments_where_lines_are_asked_for() -> None:

@@ -28,7 +28,8 @@ from speechcli.timeline.spread import sentences, tokens
 from speechcli.timeline.text import breakable, language_by_script
 from speechcli.timeline.verdict import judge, language_of
 
-_AROUND: Seconds = 0.4  # heard on either side of what is aligned by the times it came with
+_AROUND: Seconds = 0.4  # heard on either side of what is aligned by the times that a model gave
+_INSIDE: Seconds = 0.15  # the same where somebody else speaks before and after
 _INTERRUPTS: Seconds = 0.1  # two speakers at once, for so long at least
 _SURELY = 0.7  # of the words that a window would hold at the recording's mean pace, so many are surely in it
 _LEAST: Seconds = 0.5  # a window steps on, whatever was found
@@ -78,7 +79,7 @@ def task(
 
     heard: a recogniser's words, empty where none listened. speech: where somebody speaks. language: of the text.
     """
-    rows = [tokens(segment.text) for segment in text.segments]
+    rows = [_tokens(segment.text) for segment in text.segments]
     counts = tuple(map(len, rows))
     every = [token for row in rows for token in row]
     said = [tuple(forms) for forms in spoken(every, language)]
@@ -97,7 +98,7 @@ def task(
         parts.append(Part(tuple(main), tuple(every[i] for i in main), tuple(own), plan))
     for row in sorted(alone):
         where, segment = places[row], text.segments[row]
-        span = Span(max(0.0, segment.start - _AROUND), min(duration, segment.end + _AROUND))
+        span = Span(max(0.0, segment.start - _INSIDE), min(duration, segment.end + _INSIDE))
         own = [said[i] for i in where]
         if where and 0 < span.duration <= longest:
             parts.append(Part(tuple(where), tuple(every[i] for i in where), tuple(own), _whole(own, span)))
@@ -163,7 +164,7 @@ def timed(aligner: Aligner, sounds: Sequence[Audio], answers: Sequence[Heard], h
             language = segment.language or only or language_by_script(segment.text)
             around = Span(max(0.0, segment.start - _AROUND), segment.end + _AROUND)
             audio = Audio(sound.samples, sound.rate).cut(around)
-            written = tuple(tokens(segment.text))
+            written = _tokens(segment.text)
             knows = not traits.languages or language in traits.languages
             if knows and written and 0 < audio.duration <= traits.longest:
                 said = tuple(spoken(written, language))
@@ -203,7 +204,7 @@ class _Segment:
         own, _ = _by_token(len(self.tokens), plan, [words])
         inside = clipped(self.speech, self.piece.span)
         there = placed(self.tokens, self.said, own, plan, inside, self.audio.end)
-        put = _spaced([replace(word, speaker=self.segment.speaker) for word in there])
+        put = tuple(replace(word, speaker=self.segment.speaker) for word in there)
         language = self.segment.language or self.language
         whole = replace(self.segment, text=joined(put), words=put, language=language)
         return whole.moved(put[0].start, max(put[0].start, put[-1].end))
@@ -250,8 +251,8 @@ def finished(
     segments: list[Segment] = []
     begin = 0
     for segment, count in zip(task.text.segments, task.counts, strict=True):
-        own_words = _spaced(
-            [replace(word, speaker=segment.speaker) for word in words[begin : begin + count] if word is not None]
+        own_words = tuple(
+            replace(word, speaker=segment.speaker) for word in words[begin : begin + count] if word is not None
         )
         begin += count
         if own_words and len(own_words) == count:
@@ -286,7 +287,7 @@ def _interrupted(segments: Sequence[Segment], longest: Seconds) -> set[int]:
             if segments[k].speaker != segments[i].speaker and segments[k].overlap(segments[i]) > _INTERRUPTS:
                 found |= {i, k}
         going.append(i)
-    return {i for i in found if segments[i].duration + 2 * _AROUND <= longest}
+    return {i for i in found if segments[i].duration + 2 * _INSIDE <= longest}
 
 
 def _whole(said: Sequence[Sequence[tuple[str, ...]]], span: Span) -> Plan:
@@ -299,11 +300,12 @@ def _entries(said: Sequence[Sequence[tuple[str, ...]]]) -> tuple[Entry, ...]:
     return tuple(Entry(f" {word}", i, doubtful=False) for i, forms in enumerate(said) if forms for word in forms[0])
 
 
-def _spaced(words: list[Word]) -> tuple[Word, ...]:
-    """The words of a segment, the first with a blank before it, as models give it, where its script has blanks."""
-    if words and words[0].text[:1].strip() and not breakable("x", words[0].text[0]):
-        words[0] = replace(words[0], text=f" {words[0].text}")
-    return tuple(words)
+def _tokens(text: str) -> tuple[str, ...]:
+    """The tokens of a segment, the first with a blank before it, as models give it, where its script has blanks."""
+    written = tokens(text)
+    if written and not breakable("x", written[0][0]):
+        written[0] = f" {written[0]}"
+    return tuple(written)
 
 
 def _by_token(n_tokens: int, plan: Plan, by_piece: Sequence[Sequence[Word]]) -> tuple[list[list[Word]], list[Word]]:

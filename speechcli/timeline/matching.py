@@ -15,6 +15,8 @@ from typing import TypeVar
 
 from rapidfuzz.distance import Indel
 
+from speechcli.timeline.sounding import sound_alike
+
 SMALL = 4096  # pairs of words compared each with each
 CORNER = 24  # words at the edge of what is not small, where it may still agree with its neighbours
 RUNS = (8, 5, 3, 2)  # words of a run that is looked for, the surest first
@@ -259,7 +261,26 @@ def _read_back(text: Sequence[str], heard: Sequence[str], gap: _Gap, came: Seque
             worth = weight(text[i - 1])
         out.append(Block(i - p, i, j - q, j, worth))
         i, j = i - p, j - q
-    return out[::-1]
+    blocks: list[Block] = []
+    for block in reversed(out):
+        one = _as_one(text, heard, blocks[-1], block) if blocks else None
+        if one is None:
+            blocks.append(block)
+        else:
+            blocks[-1] = one
+    return blocks
+
+
+def _as_one(text: Sequence[str], heard: Sequence[str], first: Block, second: Block) -> Block | None:
+    """Two blocks as one, where the word that was heard alone makes the other more alike: "bluejay" and "blue j"."""
+    whole, extra = (first, second) if first.agrees else (second, first)
+    if not whole.agrees or extra.agrees or extra.text < extra.text_stop:
+        return None
+    ours = "".join(text[whole.text : whole.text_stop])
+    both = "".join(heard[first.heard : second.heard_stop])
+    if sound_alike(ours, both) <= sound_alike(ours, "".join(heard[whole.heard : whole.heard_stop])):
+        return None
+    return Block(whole.text, whole.text_stop, first.heard, second.heard_stop, whole.worth)
 
 
 def _worth(word: str, alike: float) -> float:

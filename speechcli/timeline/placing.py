@@ -121,7 +121,7 @@ def _in_order(spans: Sequence[Span | None]) -> list[Span | None]:
         assert span is not None
         last = out[before] if before >= 0 else None
         if last is not None and last.end > span.start:
-            middle = min((last.end + span.start) / 2, (span.start + span.end) / 2)
+            middle = max(last.start, min((last.end + span.start) / 2, span.middle))
             out[before] = Span(last.start, middle)
             span = Span(middle, max(middle, span.end))
         out[i] = span

@@ -18,12 +18,12 @@ FLOORS = {
     "media": 2,
     "backends": 2,
     "formats": 3,
-    "pipeline": 3,
+    "pipeline": 4,
     "alignment": 3,
-    "jobs": 4,
-    "api": 5,
-    "cli": 6,
-    "__main__": 7,
+    "jobs": 5,
+    "api": 6,
+    "cli": 7,
+    "__main__": 8,
     "__init__": 0,  # the version
 }
 ENGINES = {
@@ -38,7 +38,6 @@ ENGINES = {
 }
 ENGINE_FILES = {
     "backends/whisper.py",
-    "backends/whisper_times.py",
     "backends/whisper_times.py",
     "backends/openvino_encoder.py",
     "backends/vad_silero.py",

@@ -57,7 +57,7 @@ def test_there_need_not_be_one(tmp_path):
 def test_the_last_entry_of_a_recording_counts(tmp_path):
     fill(tmp_path, [entry(0), entry(0, question="other")])
 
-    assert manifests.load(tmp_path).entries["talk0.mp3"].question == "other"
+    assert manifests.load(tmp_path).entries["talk0.mp3", ""].question == "other"
 
 
 def test_torn_at_any_byte_no_whole_entry_is_lost_and_what_follows_is_kept(tmp_path):
@@ -121,7 +121,7 @@ def test_what_others_add_is_taken_over_bit_by_bit(tmp_path):
     mine, others = Manifest(tmp_path), Manifest(tmp_path)
     others.add(entry(0))
     mine.refresh()
-    assert list(mine.entries) == ["talk0.mp3"]
+    assert list(mine.entries) == [("talk0.mp3", "")]
     mine.add(entry(1))
     others.add(entry(2))
     with (tmp_path / NAME).open("ab") as file:  # somebody is in the middle of a line
@@ -129,7 +129,7 @@ def test_what_others_add_is_taken_over_bit_by_bit(tmp_path):
         file.flush()
         mine.refresh()
         file.write(b'"digest":"d4","rendering":"r"}}}\n')
-    assert list(mine.entries) == ["talk0.mp3", "talk1.mp3", "talk2.mp3"]
+    assert list(mine.entries) == [(f"talk{i}.mp3", "") for i in range(3)]
     assert "talk4.srt" not in mine.made
 
     mine.refresh()
@@ -138,7 +138,7 @@ def test_what_others_add_is_taken_over_bit_by_bit(tmp_path):
     (tmp_path / NAME).unlink()
     others.add(entry(3))
     mine.refresh()
-    assert mine.entries["talk3.mp3"] == entry(3), "a shorter file is read from its beginning"
+    assert mine.entries["talk3.mp3", ""] == entry(3), "a shorter file is read from its beginning"
 
 
 WRITER = """
@@ -174,7 +174,7 @@ def test_two_processes_write_whole_lines_and_lose_none(tmp_path):
     lines = (tmp_path / NAME).read_bytes().splitlines()
     assert len(lines) == 300
     assert all(isinstance(json.loads(line), dict) for line in lines)
-    assert set(manifests.load(tmp_path).entries) == {f"{who}{i}" for who in "ab" for i in range(150)}
+    assert set(manifests.load(tmp_path).entries) == {(f"{who}{i}", "") for who in "ab" for i in range(150)}
 
 
 def test_the_nearest_manifest_answers_for_a_folder(tmp_path):

@@ -13,6 +13,8 @@ from importlib.metadata import version
 from itertools import accumulate
 from typing import TypeAlias
 
+import numpy as np
+
 from speechcli.backends.base import Setup, Traits
 from speechcli.backends.lost import filled
 from speechcli.backends.sphinx import FRAME, RATE, Finder, Found
@@ -29,8 +31,16 @@ Rough: TypeAlias = Callable[[Audio, Sequence[str]], list[Word]]
 # emu_ae and praatIO's recordings edges between two words were 4 to 6 ms early (median) without it.
 _LATE: Seconds = 0.005
 LONGEST: Seconds = 30.0  # of what Whisper hears at once
-# Confidence, from a word's score a frame: even chances, and how far from them chances are e to one.
-_EVEN, _WIDTH = -45.0, 8.0
+# Confidence: a logistic function of a word's score a frame and of the mean one around it, with which a text of
+# another recording gives itself away. Fitted on 40 utterances of TIMIT, clean and with 10 dB of noise: the right text
+# against that of another utterance, a word put in, and a word exchanged, all as likely. Of 40 others (clean; noise in
+# brackets) it gives less than 0.5 to 100 % (100) of the words of another text, 97 % (97) of those put in, 80 % (88) of
+# those exchanged, and 0.85 (0.24) or more to 95 % of the right ones.
+_ALWAYS, _OWN, _AROUND = 6.64, 0.094, 0.114
+_REACH = 4  # words on either side
+_UNHEARD = 0.1  # below this a doubtful word was not said
+_FASTEST: Seconds = 0.01  # a letter; Whisper puts what has no room into next to no time
+_STEP = 1 / 32768  # of 16 bits: what is no louder is silence
 _DEEPEST = 4  # cuts in two, one within the other
 _FEWEST = 6  # tokens that are cut in two
 
@@ -83,15 +93,17 @@ class Embedded:
 
     def _placed(self, audio: Audio, tokens: Sequence[_Token], rough: Sequence[Word] = (), depth: int = 0) -> _Words:
         """Words of the tokens, None for those that are lost. rough: their times by Whisper, where they are known."""
+        if not np.any(np.abs(audio.samples) > _STEP):
+            return [None] * len(tokens)  # the model would hear itself in silence: its features are differences
         found = self._found(audio, tokens)
         if found is not None:
             return found
-        if self._rough is None or not len(audio.samples) or audio.duration > LONGEST:
+        if self._rough is None or audio.duration > LONGEST:
             return [None] * len(tokens)
         rough = rough or self._rough(audio, [token.text for token in tokens])
         cut = _cut(rough) if depth < _DEEPEST and len(tokens) >= _FEWEST else None
         if cut is None:
-            return [None if word.confidence is None else replace(word, placed="aligner") for word in rough]
+            return [replace(word, placed="aligner") if _credible(word) else None for word in rough]
         at, place = cut
         n = to_samples(at, RATE)
         at = n / RATE
@@ -113,20 +125,36 @@ class Embedded:
         found = self._finder.find(audio.samples, names, doubtful)
         if found is None:
             return None
-        return [
-            _word(token.text, [hit for hit in found[share.start : share.stop] if hit is not None], audio.duration)
-            for share, token in zip(shares, tokens, strict=True)
-        ]
+        hits = [[hit for hit in found[share.start : share.stop] if hit is not None] for share in shares]
+        sure = _confidences(hits)
+        out: _Words = [None] * len(tokens)
+        for i, (token, own) in enumerate(zip(tokens, hits, strict=True)):
+            if own and not (token.doubtful and sure[i] < _UNHEARD):
+                start = own[0].start * FRAME + _LATE if own[0].start else 0.0
+                end = min(own[-1].stop * FRAME + _LATE, audio.duration)
+                out[i] = Word(start, end, token.text, round(sure[i], 4), placed="aligner")
+        return out
 
 
-def _word(text: str, hits: Sequence[Found], duration: Seconds) -> Word | None:
-    """The word of a token, from where its parts were found; None where they were not."""
-    if not hits:
-        return None
-    score = sum(hit.score for hit in hits) / sum(hit.stop - hit.start for hit in hits)
-    start = hits[0].start * FRAME + _LATE if hits[0].start else 0.0
-    end = min(hits[-1].stop * FRAME + _LATE, duration)
-    return Word(start, end, text, round(1 / (1 + math.exp(-(score - _EVEN) / _WIDTH)), 4), placed="aligner")
+def _credible(rough: Word) -> bool:
+    """Whether a word can have been said in its time, where Whisper claims one."""
+    return rough.confidence is not None and rough.duration > _FASTEST * len(rough.text.strip())
+
+
+def _confidences(hits: Sequence[Sequence[Found]]) -> list[float]:
+    """How sure it is that words are where they were found, 0..1. hits: the parts of each; 0 without any."""
+    n_frames = [sum(hit.stop - hit.start for hit in own) for own in hits]
+    scores = [sum(hit.score for hit in own) for own in hits]
+    out = []
+    for i in range(len(hits)):
+        near = slice(max(0, i - _REACH), i + _REACH + 1)
+        if not n_frames[i]:
+            out.append(0.0)
+            continue
+        around = sum(scores[near]) / sum(n_frames[near])
+        fit = _ALWAYS + _OWN * scores[i] / n_frames[i] + _AROUND * around
+        out.append(1 / (1 + math.exp(-max(-50.0, fit))))
+    return out
 
 
 def _cut(rough: Sequence[Word]) -> tuple[Seconds, int] | None:

@@ -30,7 +30,7 @@ SHORTEST: Seconds = 0.1  # of sound that is looked at
 # Wide beams: with the usual ones (1e-48) 8 of 80 utterances find no end at 10 dB of noise, with these none, for an
 # eighth more work. No fillers (cough, noise): silence alone is better. Grammar's weights are probabilities (lw 1).
 _SEARCH = {"beam": 1e-200, "pbeam": 1e-200, "wbeam": 1e-200, "lw": 1.0, "silprob": 0.05, "fillprob": 1e-30}
-_LEFT_OUT = 1e-30  # probability of leaving out a word that may be
+_LEFT_OUT = 1e-10  # probability of leaving out a word that may be
 _LEAST = 1e-300  # probability, of leaving out many
 _NO_WORD = "<[("  # how names of silence and fillers, and of the way past words left out, begin
 _BASE = 1.0001  # of pocketsphinx's logarithms
@@ -73,6 +73,7 @@ class Finder:
         decoder.add_fsg("words", decoder.create_fsg("words", 0, len(words), list(_arcs(words, doubtful))))
         decoder.activate_search("words")
         try:
+            decoder.reinit_feat()  # else its idea of the noise comes from what it heard before
             decoder.start_utt()
             decoder.process_raw(_pcm(samples), full_utt=True)
             decoder.end_utt()

@@ -15,7 +15,7 @@ from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Word
 from speechcli.core.words import normal
 from speechcli.timeline.activity import Speech
-from speechcli.timeline.cutting import Item, cut
+from speechcli.timeline.cutting import TOUCH, Item, cut
 from speechcli.timeline.matching import Block, side_by_side, weight
 from speechcli.timeline.sounding import sound_alike
 from speechcli.timeline.text import breakable, pieces
@@ -63,14 +63,16 @@ class Plan:
     pieces: in order, their tokens too; their spans overlap by a tenth of a second at most. unspoken: runs of tokens
     [first, stop) that are in no piece as nobody says them, and where they would be. unwritten: sound that is in no
     piece, and what was heard there ("": speech, but no words). forms: which of its alternatives each token has in the
-    pieces; empty: the first. heard: where the recogniser heard each token, if it did; empty: nobody asked it.
+    pieces; empty: the first. where: about where each is said, as the recogniser heard it, or something else in its
+    place; None: it does not tell. heard: tokens that it heard, in part at least.
     """
 
     pieces: tuple[Piece, ...]
     unspoken: tuple[tuple[int, int, Span], ...] = ()
     unwritten: tuple[tuple[Span, str], ...] = ()
     forms: tuple[int, ...] = ()
-    heard: tuple[Span | None, ...] = ()
+    where: tuple[Span | None, ...] = ()
+    heard: frozenset[int] = frozenset()
 
 
 def plan(
@@ -226,7 +228,8 @@ class _Reader:
     edges: list[Span] = field(default_factory=list)  # of the stretches: sound beyond is not theirs
     unspoken: list[tuple[int, int, Span]] = field(default_factory=list)
     unwritten: list[tuple[Span, str]] = field(default_factory=list)
-    found: dict[int, Span] = field(default_factory=dict)  # tokens that were heard
+    found: set[int] = field(default_factory=set)  # tokens that were heard
+    where: dict[int, Span] = field(default_factory=dict)
     pace: Seconds = PACE
     floor: Seconds = 0.0
 
@@ -242,15 +245,15 @@ class _Reader:
 
     def plan(self) -> Plan:
         self.edges.append(Span(min(self.floor, self.duration), self.duration))
-        done = [
-            Piece(span, tuple(_entry(item) for item in items))
-            for stretch, bounds in zip(self.stretches, self.edges, strict=True)
-            for span, items in cut(stretch, self.speech, bounds, self.longest)
-        ]
+        done: list[Piece] = []
+        for stretch, bounds in zip(self.stretches, self.edges, strict=True):
+            for span, items in cut(stretch, self.speech, bounds, self.longest):
+                start = max(span.start, done[-1].span.end - 2 * TOUCH) if done else span.start
+                done.append(Piece(Span(start, max(start, span.end)), tuple(map(_entry, items))))
         unwritten = sorted([*self.unwritten, *self._unheard(done)], key=lambda u: (u[0].start, u[0].end))
         forms = tuple(max(0, form) for form in self.ours.forms)
-        heard = tuple(self.found.get(token) for token in range(len(forms)))
-        return Plan(tuple(done), tuple(self.unspoken), tuple(unwritten), forms, heard)
+        where = tuple(self.where.get(token) for token in range(len(forms)))
+        return Plan(tuple(done), tuple(self.unspoken), tuple(unwritten), forms, where, frozenset(self.found))
 
     def _set_pace(self, blocks: Sequence[Block], believed: Sequence[tuple[int, int]]) -> None:
         seconds, letters = 0.0, 0
@@ -268,8 +271,12 @@ class _Reader:
 
     def _add(self, i: int, start: Seconds, end: Seconds, doubtful: bool, sure: bool) -> None:
         start = max(start, self.stretches[-1][-1].start if self.stretches[-1] else start)
-        item = Item(start, max(start, end), self.ours.spelled[i], self.ours.tokens[i], doubtful, sure)
+        token = self.ours.tokens[i]
+        item = Item(start, max(start, end), self.ours.spelled[i], token, doubtful, sure)
         self.stretches[-1].append(item)
+        if item.duration:
+            known = self.where.get(token, item)
+            self.where[token] = Span(min(known.start, item.start), max(known.end, item.end))
 
     def _add_heard(self, j: int) -> None:
         word = self.heard[j]
@@ -290,9 +297,7 @@ class _Reader:
             spans = _shared(beside[0].start, max(w.end for w in beside), [self.ours.words[i] for i in rows])
             for i, span in zip(rows, spans, strict=True):
                 self._add(i, span.start, span.end, doubtful=False, sure=True)
-                token = self.ours.tokens[i]
-                known = self.found.get(token, span)
-                self.found[token] = Span(min(known.start, span.start), max(known.end, span.end))
+                self.found.add(self.ours.tokens[i])
 
     def _odd(self, blocks: Sequence[Block]) -> None:
         """A few words that are not alike: misheard, or one of both was said, or was not, which the sound will tell."""

@@ -79,8 +79,7 @@ def fit(
             missed.append(bool(missed) and missed[-1])  # a mark goes with the word before it
             continue
         sounding.append(token)
-        heard = token < len(plan.heard) and plan.heard[token] is not None
-        weak = word.confidence is not None and word.confidence < least and not heard
+        weak = word.confidence is not None and word.confidence < least and token not in plan.heard
         if word.placed != "interpolated" and not weak:
             there.append(token)
         missed.append(token in unspoken or weak or (word.placed == "interpolated" and token in doubtful))
@@ -170,10 +169,10 @@ class _Filling:
             for entry in piece.entries:
                 if entry.token is not None:
                     out[entry.token] = piece.span
+        for token, span in enumerate(self.plan.where):
+            out[token] = span or out[token]
         for first, stop, span in self.plan.unspoken:
             out[first:stop] = [span] * (stop - first)
-        for token, heard in enumerate(self.plan.heard):
-            out[token] = heard or out[token]
         for token in range(1, len(out)):
             if not self.said[token]:
                 out[token] = out[token - 1]

@@ -72,10 +72,10 @@ def test_whatever_comes_each_token_has_a_time_of_its_own(rows, speech, duration,
         [word(max(0, a), max(0, a) + b, by="interpolated" if lost else "aligner") for a, b, lost in spans]
         for _, spans, _ in rows
     ]
-    heard = tuple(None if span is None else Span(span[0], span[0] + span[1]) for _, _, span in rows)
+    where = tuple(None if span is None else Span(span[0], span[0] + span[1]) for _, _, span in rows)
     first, stop = sorted(min(k, len(tokens)) for k in gone[:2])
     unspoken = ((first, stop, Span(gone[2], gone[2] + 1)),) if first < stop else ()
-    plan = Plan(whole(said, Span(0, duration)).pieces, unspoken, heard=heard)
+    plan = Plan(whole(said, Span(0, duration)).pieces, unspoken, where=where)
     spans = [Span(a, a + b) for a, b in speech]
 
     words = placed(tokens, said, found, plan, spans, duration)
@@ -142,7 +142,7 @@ def test_a_word_that_was_refused_is_between_its_neighbours_where_somebody_speaks
 def test_a_word_that_the_recogniser_heard_has_its_time_where_the_aligner_has_none():
     tokens = [" one", " two", " three"]
     said = said_as(tokens)
-    plan = Plan(whole(said, Span(0, 9)).pieces, heard=(None, Span(6.0, 6.3), None))
+    plan = Plan(whole(said, Span(0, 9)).pieces, where=(None, Span(6.0, 6.3), None))
 
     words = placed(tokens, said, [[word(0.5, 0.9)], [], [word(8.0, 8.4)]], plan, [Span(0, 9)], 9.0)
 
@@ -256,7 +256,7 @@ def test_a_fit_tells_the_share_the_median_and_what_does_not_match():
 def test_a_word_with_no_confidence_to_speak_of_that_nobody_heard_is_not_placed():
     tokens = [" one", " two"]
     said = said_as(tokens)
-    plan = Plan(whole(said, Span(0, 3)).pieces, heard=(Span(0.5, 1.0), None))
+    plan = Plan(whole(said, Span(0, 3)).pieces, heard=frozenset({0}))
     found = [[word(0.5, 1.0, confidence=0.01)], [word(1.5, 2.0, confidence=0.01)]]
     words = placed(tokens, said, found, plan, [Span(0, 3)], 3.0)
 

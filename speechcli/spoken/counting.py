@@ -17,7 +17,7 @@ LONGEST = 12  # digits of a number that is said as one; longer ones are said dig
 
 UNSPACED = frozenset(("zh", "yue", "ja"))
 # num2words' names of languages, where it has several or another than ours
-_NAMES = {"pt": ("pt_BR", "pt"), "nn": ("no",), "kk": ("kz",)}
+_NAMES = {"pt": ("pt_BR", "pt"), "nn": ("no",), "kk": ("kz",), "am": ()}  # its Amharic never comes back from 1234567
 # its years are of an emperor's reign in Japanese, end in "year" in Korean, and are the cardinal in the others
 _WITH_YEARS = frozenset(("en", "de", "nl", "da", "no", "nn"))
 

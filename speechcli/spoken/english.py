@@ -112,12 +112,12 @@ def _address(found: re.Match[str]) -> Forms:
 
 def _marked(text: str) -> Forms:
     parts: list[Forms] = []
-    for bit in _ADDRESS_BIT.findall(text)[:MOST_WORDS]:
+    for bit in _ADDRESS_BIT.findall(text.translate(_IN_BITS))[:MOST_WORDS]:
         if bit in _MARKS:
             parts.append(said(_MARKS[bit]) if bit != "/" else (("slash",),))
         elif bit == "www":
             parts.append((spelled(bit),))
-        elif bit.isdigit():
+        elif bit.isdecimal():
             parts.append(number(bit)[:2])
         elif bit.isalpha():
             parts.append(_letters(bit))
@@ -161,7 +161,7 @@ def _bits(text: str) -> Forms:
     """Whatever it is: letters, digits and signs one after another."""
     parts: list[Forms] = []
     for bit in _BIT.findall(text.translate(_IN_BITS))[:MOST_WORDS]:
-        if bit.isdigit():
+        if bit.isdecimal():
             parts.append(number(bit)[:3])
         elif bit in tables.SYMBOLS:
             parts.append(said(tables.SYMBOLS[bit]))

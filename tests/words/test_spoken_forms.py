@@ -297,6 +297,7 @@ WRITTEN = st.text(max_size=40) | st.text("0123456789.,:/-$€%°'kKmM½²IVX#@ a
 @settings(max_examples=300, deadline=None)
 @given(st.lists(WRITTEN, max_size=8), st.sampled_from([None, "en", "en", "en", *NAMES]))
 @example(["7" * 300], "en")
+@example(["http://a²", "1234567"], "en")
 @example(["1," * 150], "en")
 @example(["-".join("ab" * 100)], "en")
 @example([".".join("a1" * 100)], "en")
@@ -315,6 +316,15 @@ def test_any_tokens_have_few_and_bounded_forms_and_always_the_same(tokens, langu
     if language == "en":
         assert not any(c.isdigit() for forms in told for form in forms for word in form for c in word)
     assert spoken(tokens, language) == told
+
+
+@pytest.mark.parametrize("language", NAMES)
+def test_a_number_is_told_in_every_language_or_stays_a_number(language):
+    for token in ("1234567", "1984", "999999999999", "0"):
+        (forms,) = spoken([token], language)
+
+        assert forms
+        assert forms == ((token,),) or not any(c.isdigit() for form in forms for word in form for c in word)
 
 
 @settings(max_examples=200, deadline=None)

@@ -84,8 +84,13 @@ class Run:
     tree: int = 0
 
 
-def measure(command: Sequence[str | Path], env: Mapping[str, str] | None = None, watch: bool = False) -> Run:
-    """Runs a command to its end. watch: sample the memory of all its processes. Ends the program when it fails."""
+def measure(
+    command: Sequence[str | Path], env: Mapping[str, str] | None = None, watch: bool = False, may_fail: bool = False
+) -> Run:
+    """Runs a command to its end. watch: sample the memory of all its processes. Ends the program when it fails.
+
+    may_fail: what it could not do is counted by its outputs.
+    """
     with tempfile.TemporaryFile() as told:
         busy, began = _busy(), time.perf_counter()
         child = subprocess.Popen(
@@ -95,7 +100,7 @@ def measure(command: Sequence[str | Path], env: Mapping[str, str] | None = None,
         _, status, used = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         wall, busy = time.perf_counter() - began, _busy() - busy
-        if child.returncode:
+        if child.returncode and not may_fail:
             told.seek(0)
             line = " ".join(map(str, command))
             sys.exit(f"status {child.returncode}: {line}\n{told.read()[-2000:].decode(errors='replace')}")
@@ -237,10 +242,10 @@ def costs(
     ]
 
 
-def publish(args: argparse.Namespace, row: str, about: str, lines: Sequence[Line], raw: object) -> int:
+def publish(args: argparse.Namespace, row: str, about: str, lines: Sequence[Line], raw: object, name: str = "") -> int:
     """Prints a row's table, keeps it with the raw numbers in results/ROW.json, and renews results/RESULTS.md.
 
-    Gives the exit status: 1 when a line does not pass.
+    name: of the file, where it is not the script's. Gives the exit status: 1 when a line does not pass.
     """
     machine = _machine(args.cores)
     result = {
@@ -255,9 +260,11 @@ def publish(args: argparse.Namespace, row: str, about: str, lines: Sequence[Line
         "raw": raw,
     }
     args.results.mkdir(parents=True, exist_ok=True)
-    (args.results / f"{Path(sys.argv[0]).stem}.json").write_text(json.dumps(result, indent=1, default=_plain) + "\n")
+    (args.results / f"{name or Path(sys.argv[0]).stem}.json").write_text(
+        json.dumps(result, indent=1, default=_plain) + "\n"
+    )
     print("\n".join(_section(result)))
-    documents = [json.loads(path.read_text()) for path in args.results.glob("*.json")]
+    documents = [json.loads(path.read_text()) for path in sorted(args.results.glob("*.json"))]
     sections = [_section(one) for one in sorted(documents, key=_order)]
     head = ["# Results", "", "Made by the scripts in `benchmarks/`; README.md there says what is measured and how.", ""]
     (args.results / "RESULTS.md").write_text("\n".join(head + [line for section in sections for line in section]))

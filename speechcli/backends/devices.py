@@ -26,5 +26,9 @@ def likely_width(device: str) -> int:
 
     As CTranslate2 sees the cards: to ask torch would take seconds.
     """
-    on_cpu = device == "cpu" or (device == "auto" and not ctranslate2.get_cuda_device_count())
-    return 4 if on_cpu else 2
+    return 2 if card(device) else 4
+
+
+def card(device: str) -> bool:
+    """Whether something else than the CPU is meant, as far as CTranslate2 sees it."""
+    return device != "cpu" and (device != "auto" or bool(ctranslate2.get_cuda_device_count()))

@@ -27,6 +27,7 @@ _ALIGNERS = "aligner."  # before a setting: it is the aligner's
 _ALIGN_HINT = "one that does: embedded, qwen3-aligner, or any CTC model (ctc:facebook/wav2vec2-base-960h)"
 _DTYPES = ("auto", "float32", "float16", "bfloat16")  # of what torch runs
 _ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
+_LARGE_ALIGNER = "qwen3-aligner"
 ANCHOR = {"beam_size": "1"}  # of the embedded Whisper where it only finds out what is said where
 ANCHOR_BATCH = 2  # windows: what it holds at once, too
 GENERIC = "hf:"  # before an id or folder: any speech model of transformers, through its Auto classes
@@ -305,16 +306,25 @@ def aligner_for(wanted: Wanted) -> Wanted:
     return wanted
 
 
+def usual_aligner(wanted: Wanted, languages: Sequence[str]) -> str:
+    """The aligner for a model that tells no times of words, where none was named: Qwen's on a card, and for other
+    languages than English; languages: of which one is spoken, as far as told.
+    """
+    from speechcli.backends import devices
+
+    only_english = not languages or tuple(languages) == ("en",)
+    return catalog.EMBEDDED_ALIGNER if only_english and not devices.card(wanted.device) else _LARGE_ALIGNER
+
+
 def _best_aligner(wanted: Wanted) -> str:
     from speechcli.backends import devices, weights
 
-    large = "qwen3-aligner"
-    if devices.likely_width(wanted.device) == 2:  # there is a card
+    if devices.card(wanted.device):
         try:
-            weights.of_hub(weights.source_of(large), wanted.revision, wanted.model_dir, offline=True)
+            weights.of_hub(weights.source_of(_LARGE_ALIGNER), wanted.revision, wanted.model_dir, offline=True)
         except (UnavailableError, DataError):
             return catalog.EMBEDDED_ALIGNER
-        return large
+        return _LARGE_ALIGNER
     return catalog.EMBEDDED_ALIGNER
 
 
@@ -402,7 +412,7 @@ def outline(wanted: Wanted) -> Outline:
 
     settings = own.parse(Settings, wanted.settings)
     place = placement.for_ctranslate2(wanted.device, wanted.dtype)
-    return Outline(LONGEST, wanted.batch_size or settings.batch_size, place.lanes, size)
+    return Outline(LONGEST, wanted.batch_size or settings.batch_size, settings.lanes or place.lanes, size)
 
 
 def _large(wanted: Wanted, family: Family, size_mb: float) -> Outline:
@@ -465,6 +475,7 @@ def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
         given.setdefault("batch_size", str(wanted.batch_size if wanted.batch_size > 0 else _NO_LIMIT))
     settings = own.parse(Settings, given)
     place = placement.for_ctranslate2(wanted.device, wanted.dtype)
+    place = dataclasses.replace(place, lanes=settings.lanes or place.lanes)
     kind = place.device.partition(":")[0]
     engine = f"faster-whisper on {kind} in {place.compute_type}"
     encoder = _openvino_encoder(folder, place, settings.encoder)

@@ -115,7 +115,7 @@ def transcribe(
         revision,
         aligner,
     )
-    wanted = work.with_aligner(wanted, word_timestamps)
+    wanted = work.with_aligner(wanted, word_timestamps, values.languages(language))
     question = work.Question(
         model=model,
         revision="",

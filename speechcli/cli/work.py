@@ -126,13 +126,13 @@ def work(
         return to_files(jobs, rendering, engines, choices)
 
 
-def with_aligner(wanted: Wanted, words: bool | None) -> Wanted:
+def with_aligner(wanted: Wanted, words: bool | None, languages: Sequence[str] = ()) -> Wanted:
     """The wish with an aligner where `--word-timestamps` asks for words and the model tells none. Raises UsageError."""
     if words is False and wanted.aligner is not None:
         raise UsageError("--aligner and --no-word-timestamps exclude each other")
     if not words or wanted.aligner is not None or registry.family_of(wanted).words:
         return wanted
-    return replace(wanted, aligner="qwen3-aligner")
+    return replace(wanted, aligner=registry.usual_aligner(wanted, languages))
 
 
 def rules(

@@ -25,6 +25,7 @@ from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 from numpy.typing import NDArray
 
 from speechcli.backends.base import Hints, OutOfMemoryError, Traits
+from speechcli.backends.placement import MAX_LANES
 from speechcli.backends.whisper_times import OTHERS, Heads, Part, Reader, in_order, with_heads
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span, clipped, total
@@ -57,7 +58,7 @@ class Settings:
     decoded once more with n-grams forbidden to repeat. A window is taken for silence above `no_speech_threshold` when
     its mean log probability is below `silence_logprob_threshold`; one below `unsure_logprob_threshold` is not asked to
     go on where it stopped before its end. encoder: the engine of the encoder; auto is OpenVINO on a CPU, where it is
-    installed.
+    installed. lanes: batches at the same time, 70 MB each; 0: one a core.
     """
 
     beam_size: int = 3
@@ -68,6 +69,7 @@ class Settings:
     no_repeat_ngram_size: int = 4
     batch_size: int = 5
     encoder: str = "auto"
+    lanes: int = 0
 
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
@@ -75,6 +77,8 @@ class Settings:
         for name in ("beam_size", "batch_size", "no_repeat_ngram_size"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1")
+        if not 0 <= self.lanes <= MAX_LANES:
+            raise UsageError(f"lanes={self.lanes}: at most {MAX_LANES}, or 0 for one a core")
 
 
 # Log-mel features, shape (1, mels, 3000), to hidden states, shape (1, 1500, width), from several threads at once.

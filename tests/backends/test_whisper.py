@@ -77,7 +77,7 @@ def test_hints_of_one_window_do_not_reach_its_neighbour(transcriber, heard):
 
 @pytest.mark.parametrize("name", LABELLED)
 def test_word_edges_are_where_a_person_put_them(transcriber, name):
-    """Four words each, labelled by hand: 71 and 78 ms mean error where this was written."""
+    """Four words each, labelled by hand: 35 ms mean error where this was written, 71 and 78 ms with other heads."""
     labels = json.loads((DATA / f"{name}.words.json").read_text())
     audio = clip(name)
 
@@ -89,8 +89,8 @@ def test_word_edges_are_where_a_person_put_them(transcriber, name):
     begin = window.heard.start
     off = [abs(begin + w.start - label["start"]) for w, label in zip(found, labels, strict=True)]
     off += [abs(begin + w.end - label["end"]) for w, label in zip(found, labels, strict=True)]
-    assert np.mean(off) < 0.2
-    assert max(off) < 0.3
+    assert np.mean(off) < 0.055
+    assert max(off) < 0.1
 
 
 @pytest.mark.parametrize(

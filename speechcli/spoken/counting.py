@@ -136,7 +136,7 @@ def _chinese(number: int, language: str) -> str:
         if digit == "0":
             gap = True
         else:
-            out += ("零" if gap and out else "") + names[int(digit)] + _PLACES[place % 4]
+            out += ("零" if gap else "") + names[int(digit)] + _PLACES[place % 4]
             gap = False
         if place % 4 == 0 and place and int(text[max(0, i - 3) : i + 1]):
             out += _GROUPS[language][place // 4]

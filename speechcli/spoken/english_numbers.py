@@ -184,7 +184,7 @@ def decade(found: re.Match[str]) -> Forms:
     text = found[1].replace(",", "")
     forms = number(text)
     if len(text) == 4 and text[3] == "0":
-        forms = forms[:1] if forms[0][-1] != "thousand" else forms
+        forms = forms[:1]  # "nineteen ninety", "two thousand"
     if len(text) == 2 and text[1] == "0" and int(text) >= 10:
         forms = distinct([*forms, *(("nineteen", *form) for form in forms)])
     return distinct((*form[:-1], _plural(form[-1])) for form in forms)

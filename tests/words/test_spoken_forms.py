@@ -87,6 +87,7 @@ ENGLISH = [
     ("'90s", ["nineties", "nineteen nineties"]),
     ("1990s", ["nineteen nineties"]),
     ("1800s", ["eighteen hundreds"]),
+    ("2000s", ["two thousands"]),
     ("2012", ["twenty twelve", "two thousand twelve", "two thousand and twelve"]),
     ("10:30", ["ten thirty"]),
     ("12:00", ["twelve", "twelve o'clock", "twelve hundred"]),

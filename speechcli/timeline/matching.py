@@ -17,10 +17,12 @@ from rapidfuzz.distance import Indel
 
 from speechcli.timeline.sounding import sound_alike
 
-SMALL = 4096  # pairs of words compared each with each
+SMALL = 4096  # pairs of words that may be compared each with each,
+TINY = 64  # and that are, without a look for longer runs
 CORNER = 24  # words at the edge of what is not small, where it may still agree with its neighbours
-RUNS = (8, 5, 3, 2)  # words of a run that is looked for, the surest first
+RUNS = (8, 5, 3, 2, 1)  # words of a run that is looked for, the surest first
 NEARBY = 400  # words around which a run of two is worth something
+FEW = 3  # words so few that one alone is looked for in a long row
 DEEP = 16  # times that a gap is divided
 ALIKE = 0.65  # spelling, from where on two words are one that was heard or written wrongly
 ALIKE_JOINED = 0.85  # "every one" and "everyone"
@@ -92,8 +94,8 @@ class _Gap:
         return self.a == self.a_stop or self.b == self.b_stop
 
     @property
-    def small(self) -> bool:
-        return (self.a_stop - self.a) * (self.b_stop - self.b) <= SMALL
+    def pairs(self) -> int:
+        return (self.a_stop - self.a) * (self.b_stop - self.b)
 
 
 def _chain(a: Sequence[int], b: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -107,7 +109,7 @@ def _chain(a: Sequence[int], b: Sequence[int]) -> list[tuple[int, int, int]]:
         runs = list(_ends(a, b, gap)) if depth else []
         out += runs
         rest = _without(gap, runs)
-        if rest.empty or rest.small or depth == DEEP:
+        if rest.pairs <= TINY or depth == DEEP:
             continue
         found = _runs(a, b, rest)
         out += found
@@ -145,8 +147,11 @@ def _without(gap: _Gap, ends: Sequence[tuple[int, int, int]]) -> _Gap:
 def _runs(a: Sequence[int], b: Sequence[int], gap: _Gap) -> list[tuple[int, int, int]]:
     """The longest chain of runs that occur once on both sides; of the longest kind of run that there is."""
     for n in RUNS:
-        if n == 2 and max(gap.a_stop - gap.a, gap.b_stop - gap.b) > NEARBY:
+        sides = gap.a_stop - gap.a, gap.b_stop - gap.b
+        if n == 1 and (gap.pairs <= SMALL or min(sides) > FEW):
             break
+        if n == 2 and (gap.pairs <= SMALL or max(sides) > NEARBY):
+            continue
         ours, theirs = _once(a, gap.a, gap.a_stop, n), _once(b, gap.b, gap.b_stop, n)
         pairs = [(i, theirs[run]) for run, i in ours.items() if i >= 0 and theirs.get(run, -1) >= 0]
         if pairs:
@@ -201,7 +206,7 @@ def _joined(pairs: Sequence[tuple[int, int]], n: int) -> list[tuple[int, int, in
 
 def _between(text: Sequence[str], heard: Sequence[str], gap: _Gap) -> Iterator[Block]:
     """What two runs have between them; where that is much, only its corners are compared."""
-    if gap.small or gap.empty:
+    if gap.pairs <= SMALL:
         yield from _compared(text, heard, gap)
         return
     wide, high = min(CORNER, (gap.a_stop - gap.a) // 2), min(CORNER, (gap.b_stop - gap.b) // 2)
@@ -219,6 +224,7 @@ def _alone(gap: _Gap) -> Iterator[Block]:
 
 
 _MOVES = ((1, 0), (0, 1), (1, 1), (1, 2), (2, 1))
+_ONE = (bytes(2), bytes((1, 2)))  # a word beside a word
 
 
 def _compared(text: Sequence[str], heard: Sequence[str], gap: _Gap) -> list[Block]:
@@ -227,6 +233,8 @@ def _compared(text: Sequence[str], heard: Sequence[str], gap: _Gap) -> list[Bloc
         return list(_alone(gap))
     ours, theirs = text[gap.a : gap.a_stop], heard[gap.b : gap.b_stop]
     m, n = len(ours), len(theirs)
+    if m == n == 1:
+        return _read_back(text, heard, gap, _ONE)
     best = [[SKIP * j for j in range(n + 1)]]
     came = [bytearray([1]) * (n + 1)]  # which of _MOVES led here
     alike_above = [0.0] * (n + 1)
@@ -248,7 +256,7 @@ def _compared(text: Sequence[str], heard: Sequence[str], gap: _Gap) -> list[Bloc
     return _read_back(text, heard, gap, came)
 
 
-def _read_back(text: Sequence[str], heard: Sequence[str], gap: _Gap, came: Sequence[bytearray]) -> list[Block]:
+def _read_back(text: Sequence[str], heard: Sequence[str], gap: _Gap, came: Sequence[Sequence[int]]) -> list[Block]:
     out: list[Block] = []
     i, j = gap.a_stop, gap.b_stop
     while i > gap.a or j > gap.b:

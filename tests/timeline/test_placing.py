@@ -173,7 +173,7 @@ def test_unspoken_words_are_where_they_would_be_and_not_all_over_a_pause():
     assert words[2].end - words[1].start < 2.0
 
 
-@pytest.mark.parametrize(("n", "duration"), [(300_000, 3600.0), (300_000, 10.0), (5, 0.003), (3, 0.0001)])
+@pytest.mark.parametrize(("n", "duration"), [(300_000, 3600.0), (30_000, 10.0), (5, 0.003), (3, 0.0001)])
 def test_an_impossible_amount_of_text_stays_inside_the_recording(n, duration):
     tokens = [" word"] * n
     said = said_as(tokens)

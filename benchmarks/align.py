@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("--model", default="embedded", help="the aligner (%(default)s)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave recordings, texts and answers there")
     args = begin(parser)
-    args.data = args.data and Path(args.data)
+    args.data = Path(args.data) if args.data and Path(args.data, "manifest.jsonl").is_file() else None
     found = labelled.labelled(args.data, [name for name in args.sets.split(",") if name])
     if not found:
         sys.exit("no recording has words labelled by hand")

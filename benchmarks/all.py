@@ -21,6 +21,7 @@ ROWS: dict[str, list[str]] = {
     "hour": ["--sequential"],
     "resume": ["--pairs", "1"],
     "wer": [],
+    "align": [],
 }
 
 

@@ -25,11 +25,15 @@ _SHARE = 0.03  # of words put in, and of words exchanged
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word as it is written. true: when it is said; None where nobody says it, or nobody measured it."""
+    """A word as it is written. true: when it is said; None where nobody says it, or nobody measured it.
+
+    instead: another word is said where this one is written, which may or may not be placed there.
+    """
 
     text: str
     true: Times | None
     said: bool = True
+    instead: bool = False
 
     def later(self, by: float) -> Token:
         return self if self.true is None else replace(self, true=(self.true[0] + by, self.true[1] + by))
@@ -130,7 +134,7 @@ def changed(tokens: Sequence[Token], dice: random.Random) -> list[Token]:
     for token in tokens:
         if dice.random() < _SHARE:
             out.append(Token(dice.choice(tokens).text, None, False))
-        out.append(Token(dice.choice(tokens).text, None, False) if dice.random() < _SHARE else token)
+        out.append(Token(dice.choice(tokens).text, None, False, True) if dice.random() < _SHARE else token)
     return out
 
 
@@ -165,7 +169,7 @@ def answer(path: Path) -> list[Placed] | None:
     found = json.loads(path.read_text(encoding="utf-8"))
     if isinstance(found, dict):
         found = found["word_segments"]
-    return [Placed(one["word"], (one["start"], one["end"]), one.get("placed") != "interpolated") for one in found]
+    return [Placed(one["word"], (one["start"], one["end"]), not one.get("interpolated")) for one in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +239,7 @@ def pooled(errors: Iterable[Errors]) -> Errors:
 def errors(tokens: Sequence[Token], placed: Sequence[Placed] | None) -> Errors:
     """Of one recording. placed: None where nothing came back; then every word is lost."""
     said = [token.text for token in tokens if token.said]
-    unsaid_ = len(tokens) - len(said)
+    unsaid_ = sum(not token.said and not token.instead for token in tokens)
     if placed is None or [one.text for one in placed] != [token.text for token in tokens]:
         return Errors(n_failed=1, lost=tuple(said), n_unsaid=unsaid_)
     pairs = list(zip(tokens, placed, strict=True))
@@ -246,7 +250,7 @@ def errors(tokens: Sequence[Token], placed: Sequence[Placed] | None) -> Errors:
         tuple(found[1] - true[1] for true, found in known),
         int(bool(lost)),
         lost,
-        tuple(token.text for token, one in pairs if not token.said and one.sure),
+        tuple(token.text for token, one in pairs if not token.said and not token.instead and one.sure),
         unsaid_,
     )
 
@@ -256,7 +260,7 @@ def worst(tokens: Sequence[Token], placed: Sequence[Placed] | None, limit: float
     out = []
     for token, one in zip(tokens, placed or [], strict=False):
         by = [round(a - b, 3) for a, b in zip(one.times, token.true or one.times, strict=True)]
-        if max(map(abs, by)) >= limit or one.sure != token.said:
+        if max(map(abs, by)) >= limit or (one.sure != token.said and not token.instead):
             how = "" if one.sure == token.said else " invented" if one.sure else " interpolated"
             out.append(f"{token.text} at {one.times[0]:.2f}: {by[0]:+.3f} {by[1]:+.3f}{how}")
     return out

@@ -34,9 +34,9 @@ LONGEST: Seconds = 30.0  # of what Whisper hears at once
 # Confidence: a logistic function of a word's score a frame and of the mean one around it, with which a text of
 # another recording gives itself away. Fitted on 40 utterances of TIMIT, clean and with 10 dB of noise: the right text
 # against that of another utterance, a word put in, and a word exchanged, all as likely. Of 40 others (clean; noise in
-# brackets) it gives less than 0.5 to 100 % (100) of the words of another text, 97 % (97) of those put in, 80 % (88) of
-# those exchanged, and 0.85 (0.24) or more to 95 % of the right ones.
-_ALWAYS, _OWN, _AROUND = 6.64, 0.094, 0.114
+# brackets) it gives less than 0.5 to 100 % (100) of the words of another text, 97 % (97) of those put in, 75 % (88) of
+# those exchanged, and 0.88 (0.20) or more to 95 % of the right ones.
+_ALWAYS, _OWN, _AROUND = 6.39, 0.093, 0.113
 _REACH = 4  # words on either side
 _UNHEARD = 0.1  # below this a doubtful word was not said
 _FASTEST: Seconds = 0.01  # a letter; Whisper puts what has no room into next to no time

@@ -234,7 +234,7 @@ MODELS = (
         EMBEDDED_ALIGNER,
         "comes with the install: times the words of English (--aligner embedded)",
         _ENGLISH,
-        9,
+        10,
         "BSD-2-Clause",
         longest=30.0,
         family="pocketsphinx",

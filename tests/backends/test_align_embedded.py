@@ -88,7 +88,7 @@ def test_words_are_nearly_there_in_noise_of_ten_decibels(alone):
     texts = [(spoken.DATA / f"{name}.txt").read_text() for name in LABELLED]
     found = [align(alone, noisy(spoken.clip(n), 10), text) for n, text in zip(LABELLED, texts, strict=True)]
 
-    assert np.mean([off(words, name) for words, name in zip(found, LABELLED, strict=True)]) < 0.050
+    assert np.mean([off(words, name) for words, name in zip(found, LABELLED, strict=True)]) < 0.055
     assert {w.placed for words in found for w in words} == {"aligner"}
 
 
@@ -178,12 +178,14 @@ def test_nothing_but_doubtful_words_that_are_not_said_leaves_nothing_placed(alon
 
 
 def test_the_right_text_is_sure_and_that_of_another_recording_is_not(alone):
+    right, wrong = [], []
     for name, other in zip(CLIPS, (*CLIPS[1:], CLIPS[0]), strict=True):
-        right = [w.confidence for w in align(alone, spoken.clip(name), " ".join(spoken.said(name)))]
-        wrong = [w.confidence or 0.0 for w in align(alone, spoken.clip(name), " ".join(spoken.said(other)[:12]))]
-        assert np.median(right) > 0.85
-        assert np.median(wrong) < 0.25
-        assert np.mean(np.array(wrong) < 0.5) >= 0.8
+        right += [w.confidence for w in align(alone, spoken.clip(name), " ".join(spoken.said(name)))]
+        wrong += [w.confidence or 0.0 for w in align(alone, spoken.clip(name), " ".join(spoken.said(other)[:12]))]
+
+    assert np.mean(np.array(right) > 0.5) > 0.95
+    assert np.mean(np.array(wrong) < 0.5) > 0.85
+    assert np.median(wrong) < 0.1 < 0.9 < np.median(right)
 
 
 def test_a_word_that_is_not_said_is_less_sure_than_those_that_are(alone):

@@ -46,6 +46,7 @@ _LOOK_BACK = 25  # encoder frames
 _SHARE = 250  # encoder frames, 5 s: windows cut to the same multiple share a batch
 _WORTH_GOING_ON: Seconds = 0.5  # of speech that is left
 _MULTILINGUAL = "another one does, such as --model whisper-small; see: speechcli models"
+_TRAILING: Seconds = 0.15  # of a word, after the last speech that was heard
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"
 
@@ -363,7 +364,7 @@ class Whisper:
         parts = [Part(piece["start"], piece["end"], len(row)) for piece, row in zip(pieces, texts, strict=True)]
         every = [text for row in texts for text in row]
         timed = iter(self._reader.words(tokenizer, window.encoded, duration, every, parts))
-        return [tuple(replace(next(timed), placed="model") for _ in row) for row in texts]
+        return [tuple(_not_after(replace(next(timed), placed="model"), window.speech) for _ in row) for row in texts]
 
 
 def _pieces(tokens: Sequence[int], tokenizer: Tokenizer, duration: float) -> list[dict[str, Any]]:
@@ -383,6 +384,13 @@ def _pieces(tokens: Sequence[int], tokenizer: Tokenizer, duration: float) -> lis
             run = []
         start = at
     return pieces
+
+
+def _not_after(word: Word, speech: Sequence[Span]) -> Word:
+    """A word whose end reaches into silence ends soon after somebody has stopped speaking."""
+    spoken = [span.end for span in speech if span.start < word.end and word.start < span.end]
+    end = min(word.end, max(spoken, default=word.end) + _TRAILING)
+    return word.moved(word.start, end)
 
 
 def _split(tokens: Sequence[int], tokenizer: Tokenizer) -> list[str]:

@@ -57,7 +57,7 @@ class _Text:
 
 def open(setup: Setup) -> CtcAligner:  # noqa: A001  # the registry's name for it
     """The aligner of a folder. Raises UsageError, UnavailableError, DataError."""
-    own.none(setup.settings, setup.name, setup.before, own.HEEDED)
+    own.parse(own.Nothing, setup.settings, setup.before, own.HEEDED)
     kind = str((weights.config_of(setup.folder).get("architectures") or ["of no named kind"])[0])
     if not kind.endswith("ForCTC"):
         raise UsageError(f"{setup.name} ({kind}) is no CTC model", "wav2vec2, HuBERT, MMS and parakeet-ctc are")

@@ -13,7 +13,6 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
@@ -39,7 +38,14 @@ BATCH, BATCH_ON_CPU = 32, 8  # audios at once, where the memory allows
 ENCODED_AT_ONCE: Seconds = 600.0  # the convolutions hold 3 MB a second in bfloat16 (480 channels, 64 x 50 a second)
 
 _NAMES = {code: name for code, name in LANGUAGE_CODE_TO_NAME.items() if name in FORCED_ALIGNER_LANGUAGES}
-_NEEDS = {"ja": "nagisa", "ko": "soynlp"}  # packages that find the words
+_NEEDS = {"ja": ("nagisa", "japanese"), "ko": ("soynlp", "korean")}  # packages that find the words, and our extras
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `--set` takes for the aligner. compile_backend: of torch.compile."""
+
+    compile_backend: str = "inductor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +70,17 @@ def open(setup: Setup) -> Qwen3Aligner:  # noqa: A001  # the registry's name for
     """The aligner of a folder. Raises UsageError, UnavailableError, DataError."""
     from speechcli.backends.qwen3_asr import load_processor
 
-    own.none(setup.settings, setup.name, setup.before, own.HEEDED | {"compile": "--compile"})
+    settings = own.parse(Settings, setup.settings, setup.before, own.HEEDED | {"compile": "--compile"})
     place = placement_torch.place(setup.device, setup.dtype)
     attention = placement_torch.attention(setup)
     processor = load_processor(setup.folder)
     seconds = placement_torch.fit(setup, place)  # before the model takes its share
     more = {"attn_implementation": attention} if attention else {}
     model = placement_torch.load(Qwen3ASRForTokenClassification, setup, place, **more)
-    opened = Qwen3Aligner(model, processor, setup, placement_torch.Room(place.device, seconds))
+    room = placement_torch.Room(place.device, seconds)
+    if setup.compile:  # not the encoder, which loops over pieces of 8 s: it would be compiled for each number of them
+        model.model.language_model.compile(backend=settings.compile_backend, dynamic=True)
+    opened = Qwen3Aligner(model, processor, setup, room)
     opened.known(setup, place)
     return opened
 
@@ -127,7 +136,7 @@ class Qwen3Aligner(placement_torch.Learner):
         ]
         stamped: list[list[_Stamped]] = [[] for _ in batch]
         if todo:
-            with placement_torch.memory(), torch.no_grad():
+            with placement_torch.compiling(self.stage.model), placement_torch.memory(), torch.no_grad():
                 pairs = [self._inputs(batch[i], texts[i], languages[i]) for i in todo]
                 for i, words in zip(todo, self._stamps(*zip(*pairs, strict=True)), strict=True):
                     stamped[i] = words
@@ -138,11 +147,16 @@ class Qwen3Aligner(placement_torch.Learner):
 
     def _split(self, tokens: Sequence[str], language: str | None) -> list[str]:
         """The model's words of a text. Raises UnavailableError."""
-        package = _NEEDS.get(language or "")
-        if package and find_spec(package) is None:
-            raise UnavailableError(f"aligning {_NAMES[language or '']} needs {package}", f"pip install {package}")
         name = None if language is None else _NAMES[language]
-        return list(self._processor.split_words_for_alignment("".join(tokens), name))
+        try:
+            return list(self._processor.split_words_for_alignment("".join(tokens), name))
+        except ImportError as error:  # transformers' for the package, or its own for another
+            package, extra = _NEEDS.get(language or "", ("", ""))
+            if not package:
+                raise
+            raise UnavailableError(
+                f"aligning {name} needs {package}, which is not here or not whole", f"pip install 'speechcli[{extra}]'"
+            ) from error
 
     def _stamps(self, inputs: Sequence[Any], words: Sequence[Sequence[str]]) -> list[list[_Stamped]]:
         """The words with the times that the model gives them, in order."""

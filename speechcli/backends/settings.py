@@ -5,12 +5,14 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from speechcli.errors import UsageError
 
 Settings = TypeVar("Settings")
 
+_NONE: Mapping[str, str] = {}
 HEEDED = {
     "device": "--device",
     "dtype": "--dtype",
@@ -20,29 +22,28 @@ HEEDED = {
 """What aligners on torch heed, beside a model and alone."""
 
 
-def none(given: Mapping[str, str], name: str, before: str, known: Mapping[str, str]) -> None:
-    """Refuses settings of an aligner that has none of its own. Raises UsageError.
-
-    name: of the model. before: see `base.Setup`. known: what it heeds all the same, and the option that says it where
-    nothing stands before.
-    """
-    for key in given:
-        told = [f"{before}{setting}" if before else option for setting, option in known.items()]
-        raise UsageError(f"--set {before}{key}: {name} has no such setting", f"known: {', '.join(told)}")
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Of an engine that has no settings of its own."""
 
 
-def parse(cls: type[Settings], given: Mapping[str, str]) -> Settings:
+def parse(
+    cls: type[Settings], given: Mapping[str, str], before: str = "", heeded: Mapping[str, str] = _NONE
+) -> Settings:
     """`--set` pairs as a settings record; an unknown key lists the known ones. Raises UsageError.
 
-    A field's type is bool, int, float or str, or one of them or None.
+    A field's type is bool, int, float or str, or one of them or None. before: see `base.Setup`. heeded: names of what
+    else may stand after `before`, and the options that say it where nothing stands before.
     """
     kinds = typing.get_type_hints(cls)
     values: dict[str, Any] = {}
     for raw, text in given.items():
         key = raw.replace("-", "_")
         if key not in kinds:
-            raise UsageError(f"--set {raw}: no such setting", f"known: {', '.join(kinds)}")
-        values[key] = _parsed(raw, text, kinds[key])
+            more = [before + name for name in heeded] if before else heeded.values()
+            known = ", ".join([*(before + kind for kind in kinds), *more])
+            raise UsageError(f"--set {before}{raw}: no such setting", f"known: {known}")
+        values[key] = _parsed(before + raw, text, kinds[key])
     return cls(**values)
 
 

@@ -2,6 +2,8 @@
 
 import itertools
 import shutil
+import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from tiny import common
 from speechcli.backends import align_qwen3
 from speechcli.backends.align_qwen3 import _apart, _shares, _Stamped, _words
 from speechcli.backends.base import OutOfMemoryError, Setup
+from speechcli.backends.catalog import FAMILIES
 from speechcli.core.audio import Audio
 from speechcli.errors import DataError, UnavailableError, UsageError
 
@@ -149,14 +152,73 @@ def test_a_language_that_the_model_lacks_is_not_in_its_traits_and_its_words_are_
     assert {(w.placed, w.confidence) for w in words} == {("interpolated", None)}
 
 
-@pytest.mark.parametrize(("language", "package", "said"), [("ja", "nagisa", "今日は"), ("ko", "soynlp", "안녕 하세요")])
+@pytest.mark.parametrize(
+    ("language", "package", "extra", "said"),
+    [("ja", "nagisa", "japanese", "今日は"), ("ko", "soynlp", "korean", "안녕 하세요")],
+)
 def test_a_package_that_finds_the_words_is_named_where_it_is_missing(
-    aligner, clips, monkeypatch, language, package, said
+    aligner, clips, monkeypatch, language, package, extra, said
 ):
-    monkeypatch.setattr(align_qwen3, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
 
-    with pytest.raises(UnavailableError, match=f"needs {package}; pip install {package}"):
+    with pytest.raises(UnavailableError, match=f"needs {package}, which is not here") as raised:
         aligner.align([clips[0]], [list(said)], [language])
+
+    assert raised.value.hint == f"pip install 'speechcli[{extra}]'"
+    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert [requirement.partition(">=")[0] for requirement in extras[extra]] == [package]
+
+
+@pytest.mark.parametrize(
+    ("language", "package", "texts"),
+    [("ja", "nagisa", ["今日", "は", "いい", "天気", "。"]), ("ko", "soynlp", [" 오늘은", " 날씨가", " 좋습니다."])],
+)
+def test_words_that_a_package_finds_come_back_as_they_were_written(aligner, clips, language, package, texts):
+    pytest.importorskip(package)
+
+    (words,) = aligner.align([clips[1]], [texts], [language])
+
+    assert [w.text for w in words] == texts
+
+
+def test_doubtful_words_are_timed_as_all_others(aligner, clips, aligned):
+    (words,) = aligner.align([clips[0]], [tokens(NAMES[0])], ["en"], [{0, 2}])
+
+    assert words == aligned[0]
+
+
+def test_the_longest_pass_is_at_most_what_was_asked_for(aligner):
+    asked = align_qwen3.open(Setup("qwen3-aligner", FOLDER, "", 20.0, "cpu", "float32"))
+
+    assert asked.traits.longest == 20.0
+    assert (FAMILIES["qwen3-aligner"].longest, FAMILIES["qwen3-aligner"].most) == (180.0, 300.0)
+
+
+def times(found) -> list[list[tuple[float, float]]]:
+    return [[(w.start, w.end) for w in words] for words in found]
+
+
+def test_a_compiled_model_gives_the_same_times_and_is_not_compiled_anew_for_each_length(clips, aligned):
+    model = opened(compile=True, settings={"compile_backend": "eager"})
+    texts = [tokens(name) for name in NAMES]
+
+    first = model.align(clips[:2], texts[:2], ["en"] * 2)
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        longer = model.align([after(9.0, "lady"), clips[3]], [tokens("lady"), texts[3]], ["en"] * 2)
+
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 1
+    assert times(first) == times(aligned)[:2]
+    assert times(longer)[1] == times(aligned)[3]
+
+
+@pytest.mark.usefixtures("broken_compiler")
+def test_a_compiler_that_is_missing_is_told(clips):
+    model = opened(compile=True, settings={"compile_backend": "broken"})
+
+    with pytest.raises(UnavailableError, match=r"cannot be compiled here \(no C compiler was found\)"):
+        model.align(clips[:1], [tokens(NAMES[0])], ["en"])
 
 
 def test_audio_above_five_minutes_is_refused(aligner):
@@ -267,12 +329,13 @@ def test_tokens_that_share_a_word_share_its_time():
 @pytest.mark.parametrize(
     ("before", "said", "known"),
     [
-        ("aligner.", r"--set aligner\.foo: qwen3-aligner has no such setting", "aligner.batch_size"),
-        ("", r"--set foo: qwen3-aligner has no such setting", "--batch-size"),
+        ("aligner.", r"--set aligner\.foo: no such setting", "aligner.batch_size"),
+        ("", r"--set foo: no such setting", "--batch-size"),
     ],
 )
 def test_a_setting_that_it_does_not_have_is_told_by_its_name_beside_a_model_and_alone(before, said, known):
     with pytest.raises(UsageError, match=said) as raised:
         opened(settings={"foo": "1"}, before=before)
 
+    assert f"{before}compile_backend" in raised.value.hint
     assert known in raised.value.hint

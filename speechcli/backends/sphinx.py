@@ -68,7 +68,7 @@ class Finder:
     def find(self, samples: Samples, words: Sequence[str], doubtful: Sequence[range] = ()) -> list[Found | None] | None:
         """Where each word is in the sound, None for those left out; None where the words do not go with the sound.
 
-        words: of the dictionary. doubtful: runs of words that may be left out, in order, apart from each other.
+        words: of the dictionary. doubtful: runs of words, in order, each of which may be left out as a whole.
         """
         if not words or len(samples) < SHORTEST * RATE:
             return None

@@ -242,24 +242,26 @@ def test_the_sound_is_not_written_to_and_may_lie_anywhere_in_its_recording(alone
     )
 
 
-def test_half_of_a_text_that_is_too_long_for_its_sound_is_found_all_the_same(resolved):
-    """Whisper hears where the halves meet; the first fits its sound, the second is far too long for its."""
-    audio = spoken.clip("mary")
-    text = tokens("mary rolled the barrel " + "and another hundred words that nobody has said " * 4)
+def test_of_a_refused_piece_the_half_that_fits_is_found_and_the_other_has_the_times_told(resolved):
+    """The second half's words are far too long for it."""
+    audio = Audio(np.concatenate([spoken.clip("mary").samples, spoken.clip("bobby").samples]), RATE)
+    text = tokens("mary rolled the barrel " + "incomprehensibilities-internationalization " * 4)
+    told = [(0.4, 0.6), (0.6, 0.9), (0.9, 1.0), (1.0, 1.4), (1.95, 2.4), (2.4, 2.5), (2.5, 2.5), (2.5, 3.0)]
     asked = []
 
     def rough(audio, tokens):
         asked.append(len(tokens))
-        at = [*itertools.accumulate([0.3, 0.35, 0.3, 0.1, 0.45])]
-        told = [Word(a, b, t, 0.9) for t, a, b in zip(tokens, at, at[1:], strict=False)]
-        return [*told, *(Word(1.7, 1.7, t, None, placed="interpolated") for t in tokens[4:])]
+        return [Word(a, b, t, 0.25) for t, (a, b) in zip(tokens, told, strict=True)]
 
     opened = Embedded(Setup(resolved.name, resolved.folder, resolved.revision, 30.0), rough)
     words = align(opened, audio, text)
 
-    assert asked == [len(text)]
+    assert asked == [8]
     assert [w.text for w in words] == text
-    assert words[0].placed == "aligner"
+    assert np.allclose(times(words[:4]), gold("mary"), atol=0.06)
+    assert all(w.confidence > 0.9 for w in words[:4])
+    assert np.allclose(times([words[4], words[7]]), [told[4], told[7]], atol=0.001)
+    assert [w.confidence for w in words[4:]] == [0.25, None, None, 0.25]  # nobody says as many letters in 0.1 s
 
 
 def test_what_is_refused_has_the_times_of_whisper(aligner, alone):

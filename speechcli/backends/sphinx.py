@@ -134,7 +134,7 @@ def _parts(text: str, known: Callable[[str], bool]) -> Iterator[str]:
     """What of a token is looked up as one: all of it where it is known, else what stands between other signs.
 
     >>> list(_parts(" “well-known’—'Tis".translate(_APOSTROPHES), {"'tis"}.__contains__))
-    ['well', 'known', 'Tis']
+    ['well', 'known', "'Tis"]
     """
     whole = re.sub(r"^[^\w']+|[^\w']+$", "", text)
     for part in [whole] if known(whole.lower()) else re.findall(r"[\w']+", whole):

@@ -97,6 +97,12 @@ class _Gap:
     def pairs(self) -> int:
         return (self.a_stop - self.a) * (self.b_stop - self.b)
 
+    @property
+    def lopsided(self) -> bool:
+        """Much is missing on one side, and a run that comes again in it is not to be told by itself."""
+        sides = self.a_stop - self.a, self.b_stop - self.b
+        return max(sides) > 1.5 * min(sides)
+
 
 def _chain(a: Sequence[int], b: Sequence[int]) -> list[tuple[int, int, int]]:
     """Runs (i, j, n) of equal words, in the order of both."""
@@ -109,7 +115,7 @@ def _chain(a: Sequence[int], b: Sequence[int]) -> list[tuple[int, int, int]]:
         runs = list(_ends(a, b, gap)) if depth else []
         out += runs
         rest = _without(gap, runs)
-        if rest.pairs <= TINY or depth == DEEP:
+        if rest.pairs <= TINY or (rest.pairs <= SMALL and rest.lopsided) or depth == DEEP:
             continue
         found = _runs(a, b, rest)
         out += found

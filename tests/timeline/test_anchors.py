@@ -396,3 +396,70 @@ def test_three_hundred_thousand_words_of_another_text():
     done = planned(prose(300_000), told(prose(20_000, seed=7)))
 
     assert len(in_pieces(done)) < 3000
+
+
+def test_where_a_sentence_comes_again_in_what_is_not_written_one_part_is_missing_and_not_two():
+    before, sentence, after = prose(40, seed=2), prose(8, seed=3), prose(40, seed=4)
+    misheard = [sentence[0], "strange", *sentence[2:]]
+    heard = told([*before, *misheard, *prose(30, seed=5), *sentence, *prose(30, seed=6), *after])
+
+    done = planned([*before, *sentence, *after], heard)
+
+    assert len(done.unwritten) == 1
+    assert any(piece.span.start < heard[44].start < piece.span.end for piece in done.pieces)
+
+
+@pytest.mark.parametrize("heard_first", [True, False])
+def test_a_few_words_beside_much_that_is_not_written_are_left_to_the_sound(heard_first):
+    before, between, after = prose(60, seed=2), prose(40, seed=5), prose(60, seed=4)
+    beside = ["strange", "purple", *between] if heard_first else [*between, "strange", "purple"]
+
+    done = planned([*before, "elbow", "mud", *after], told([*before, *beside, *after]))
+
+    assert done.unspoken == ()
+    assert {e.token for e in entries(done) if e.doubtful and e.token is not None} == {60, 61}
+
+
+@pytest.mark.parametrize("number_last", [True, False])
+def test_a_token_of_which_only_a_part_was_heard_is_not_torn_apart(number_last):
+    before, extra, after = prose(60, seed=2), prose(30, seed=5), prose(60, seed=4)
+    ways = (("two", "thousand", "twenty"),)
+    middle = [*(((w,),) for w in extra), ways] if number_last else [ways, *(((w,),) for w in extra)]
+    text = [*(((w,),) for w in before), *middle, *(((w,),) for w in after)]
+    heard = told([*before, "twenty" if number_last else "two", *after])
+
+    done = planned(text, heard)
+
+    assert_holds(done, text, heard[-1].end + 1)
+    assert [e.doubtful for e in entries(done) if e.token == text.index(ways)].count(True) == 2
+
+
+def test_a_pause_of_seconds_is_in_no_piece():
+    words = prose(40)
+    heard = [*told(words[:20]), *told(words[20:], start=15.0)]
+
+    done = planned(words, heard)
+
+    assert [len(piece.entries) for piece in done.pieces] == [20, 20]
+    assert done.pieces[0].span.end < heard[19].end + 1
+    assert done.pieces[1].span.start > heard[20].start - 1
+
+
+def test_a_cut_is_made_beside_words_that_were_heard_as_they_are_written():
+    words = prose(120)
+    heard = told(words)
+    at = 71  # the last pause that a first piece of 30 s could end in
+    heard[at] = Word(heard[at].start, heard[at].end, " zzz")
+
+    done = planned(words, heard)
+
+    assert done.pieces[0].entries[-1].token not in (at - 1, at)
+
+
+def test_pieces_overlap_by_a_tenth_of_a_second_though_the_words_heard_overlap_more():
+    text = [(("a", "night"),), (("every", "a"),)]
+    rows = ((0, 0, " a"), (0, 0, " a"), (1, 2, " Night,"), (1.5, 1.5, " everyone"), (1.5, 1.5, " a"), (1.5, 1.5, " a"))
+
+    done = plan(text, [Word(*row) for row in rows], [], 3.5, 5.0)
+
+    assert_holds(done, text, 3.5, 5.0)

@@ -276,3 +276,15 @@ def test_a_text_without_sound_is_not_judged_by_its_words():
 
 def test_no_text_has_no_words():
     assert placed([], [], [], Plan(()), [Span(0, 1)], 1.0) == []
+
+
+def test_words_without_any_room_have_a_little_of_their_neighbours_and_push_nobody():
+    tokens = [f" w{i}" for i in range(103)]
+    said = said_as(tokens)
+    found = [[word(5.0, 5.4)], *([[]] * 100), [word(5.4, 5.8)], [word(5.8, 6.2)]]
+    plan = Plan(whole(said, Span(4, 7)).pieces, ((1, 101, Span(5.4, 5.4)),))
+
+    words = placed(tokens, said, found, plan, [Span(5.0, 6.2)], 10.0)
+
+    assert_holds(words, tokens, 10.0)
+    assert times(words)[-2:] == [(pytest.approx(5.4, abs=0.061), 5.8), (5.8, 6.2)]

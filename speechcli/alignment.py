@@ -23,7 +23,7 @@ from speechcli.spoken.forms import spoken
 from speechcli.timeline import anchors
 from speechcli.timeline.anchors import Entry, Piece, Plan
 from speechcli.timeline.batches import choose
-from speechcli.timeline.placing import fit, placed
+from speechcli.timeline.placing import SLOT, fit, placed
 from speechcli.timeline.spread import sentences, tokens
 from speechcli.timeline.text import breakable, language_by_script
 from speechcli.timeline.verdict import judge, language_of
@@ -254,6 +254,7 @@ def finished(
         own_words = tuple(
             replace(word, speaker=segment.speaker) for word in words[begin : begin + count] if word is not None
         )
+        own_words = _opened(own_words, segments[-1].end if segments else 0.0)
         begin += count
         if own_words and len(own_words) == count:
             whole = replace(
@@ -306,6 +307,20 @@ def _tokens(text: str) -> tuple[str, ...]:
     if written and not breakable("x", written[0][0]):
         written[0] = f" {written[0]}"
     return tuple(written)
+
+
+def _opened(words: tuple[Word, ...], after: Seconds) -> tuple[Word, ...]:
+    """A segment's words, marks that it opens with ("- Yes.") right before its first word and not after the last one's.
+
+    after: when the segment before it ended.
+    """
+    first = next((i for i, word in enumerate(words) if any(map(str.isalnum, word.text))), 0)
+    room = words[first].start - after if first else 0.0
+    if room < first * SLOT:
+        return words
+    begin = words[first].start - first * SLOT
+    marks = (word.moved(tidy(begin + i * SLOT), tidy(begin + (i + 1) * SLOT)) for i, word in enumerate(words[:first]))
+    return (*marks, *words[first:])
 
 
 def _by_token(n_tokens: int, plan: Plan, by_piece: Sequence[Sequence[Word]]) -> tuple[list[list[Word]], list[Word]]:

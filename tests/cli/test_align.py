@@ -97,11 +97,10 @@ def test_numbers_are_found_as_they_are_spoken_and_come_back_as_they_were_written
         assert speechcli("align", "a.flac", f"{name}.txt", "-o", f"{name}.json").code == 0
 
     found, spelled = words_in(here / "written.json"), words_in(here / "said.json")
-    by_word = {word["word"].strip(",.-"): word for word in spelled}
-    number = next(word for word in found if word["word"].startswith("42"))
-    year = next(word for word in found if word["word"].startswith("1455"))
-    first = by_word.get("forty-two") or by_word["forty"]
-    assert number["start"] == pytest.approx(first["start"], abs=0.05)
+    by_word = {word["word"].strip('",.'): word for word in spelled}
+    number = next(word for word in found if "42" in word["word"])
+    year = next(word for word in found if "1455" in word["word"])
+    assert number["start"] == pytest.approx(by_word["forty-two"]["start"], abs=0.05)
     assert year["start"] == pytest.approx(by_word["fourteen"]["start"], abs=0.05)
     assert year["placed"] == "aligner"
     assert fit_in(here / "written.json")["placed"] == 1.0

@@ -122,7 +122,8 @@ def _about(model: Model, folder: Path | None) -> str:
     from speechcli.backends import weights
 
     source = f"the package {model.distribution}" if model.package else f"https://huggingface.co/{model.repo}"
-    pinned = model.revision or (f"model.bin sha256 {model.sha256}" if model.sha256 else "not pinned: the hub's latest")
+    unpinned = f"that of {model.distribution}" if model.package else "not pinned: the hub's latest"
+    pinned = model.revision or (f"model.bin sha256 {model.sha256}" if model.sha256 else unpinned)
     also = (*model.aliases, model.name.removeprefix("whisper-"), *([model.repo] if model.repo else []), *model.older)
     facts = {
         "also called": ", ".join(name for name in dict.fromkeys(also) if name != model.name),

@@ -281,7 +281,7 @@ Aligner: TypeAlias = Annotated[
     typer.Option(
         "--aligner",
         metavar="NAME",
-        help="Model that times the words: embedded (English), qwen3-aligner, ctc:ID; --set aligner.KEY=VALUE is its own.",
+        help="Model that times the words: embedded (English), qwen3-aligner, ctc:ID; --set aligner.KEY=… is its own.",
         rich_help_panel=_MODEL,
     ),
 ]

@@ -417,6 +417,7 @@ def test_a_few_words_beside_much_that_is_not_written_are_left_to_the_sound(heard
     done = planned([*before, "elbow", "mud", *after], told([*before, *beside, *after]))
 
     assert done.unspoken == ()
+    assert sum(len(text.split()) for _, text in done.unwritten) > 30
     assert {e.token for e in entries(done) if e.doubtful and e.token is not None} == {60, 61}
 
 
@@ -453,7 +454,8 @@ def test_a_cut_is_made_beside_words_that_were_heard_as_they_are_written():
 
     done = planned(words, heard)
 
-    assert done.pieces[0].entries[-1].token not in (at - 1, at)
+    assert len(done.pieces) > 1
+    assert not any(piece.entries[k].doubtful for piece in done.pieces for k in (0, -1))
 
 
 def test_pieces_overlap_by_a_tenth_of_a_second_though_the_words_heard_overlap_more():

@@ -36,7 +36,7 @@ LARGEST = 600  # MB
 _CLEAN = (24.0, 14.0, 10.0)  # mean and median ms, percent of the edges 50 ms off
 _NOISY = (40.0, None, None)
 _LINE = 12  # words a line of the texts
-_MOST = 60  # lines of a recording's worst words that are shown
+_MOST = 30  # lines of a recording's worst words that are shown
 _N_UNSAID, _N_UNWRITTEN, _PARAGRAPH = 100, 200, 120  # words
 
 

@@ -256,11 +256,13 @@ def errors(tokens: Sequence[Token], placed: Sequence[Placed] | None) -> Errors:
 
 
 def worst(tokens: Sequence[Token], placed: Sequence[Placed] | None, limit: float) -> list[str]:
-    """A line for each word whose edges are `limit` seconds off, or more, or that was lost or invented."""
+    """A line for each word that was lost or invented, or whose edges are at least `limit` seconds off, worst first."""
     out = []
     for token, one in zip(tokens, placed or [], strict=False):
-        by = [round(a - b, 3) for a, b in zip(one.times, token.true or one.times, strict=True)]
-        if max(map(abs, by)) >= limit or (one.sure != token.said and not token.instead):
-            how = "" if one.sure == token.said else " invented" if one.sure else " interpolated"
-            out.append(f"{token.text} at {one.times[0]:.2f}: {by[0]:+.3f} {by[1]:+.3f}{how}")
-    return out
+        by = [a - b for a, b in zip(one.times, token.true or one.times, strict=True)]
+        wrong = one.sure != token.said and not token.instead
+        if wrong or max(map(abs, by)) >= limit:
+            how = "" if not wrong else " invented" if one.sure else " interpolated"
+            line = f"{token.text} at {one.times[0]:.2f}: {by[0]:+.3f} {by[1]:+.3f}{how}"
+            out.append((wrong, max(map(abs, by)), line))
+    return [line for _, _, line in sorted(out, reverse=True)]

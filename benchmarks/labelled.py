@@ -129,13 +129,24 @@ def without_some(tokens: Sequence[Token], share: float, dice: random.Random) -> 
 
 
 def changed(tokens: Sequence[Token], dice: random.Random) -> list[Token]:
-    """3 % of other words of the same recording put in, and 3 % exchanged for such."""
-    out = []
-    for token in tokens:
+    """3 % of other words of the same recording put in, and 3 % exchanged for such.
+
+    None is put beside its like: nobody could tell which of the two was said.
+    """
+    out = list[Token]()
+    for before, token in zip((tokens[0], *tokens), tokens, strict=False):
+        near = {_letters(before.text), _letters(token.text)}
         if dice.random() < _SHARE:
-            out.append(Token(dice.choice(tokens).text, None, False))
-        out.append(Token(dice.choice(tokens).text, None, False, True) if dice.random() < _SHARE else token)
+            out.append(Token(_other(tokens, near, dice), None, False))
+        exchanged = dice.random() < _SHARE
+        out.append(Token(_other(tokens, near, dice), None, False, True) if exchanged else token)
     return out
+
+
+def _other(tokens: Sequence[Token], near: set[str], dice: random.Random) -> str:
+    """A word that is none of those, as it is written somewhere; any, where there are no others."""
+    others = [word for word in (dice.choice(tokens).text for _ in range(20)) if _letters(word) not in near]
+    return others[0] if others else dice.choice(tokens).text
 
 
 def with_others(tokens: Sequence[Token], place: int, others: Iterable[str]) -> list[Token]:

@@ -5,9 +5,9 @@ Text that nobody says and sound that nobody wrote down are left out of it and to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise, takewhile
 
 from rapidfuzz.distance import Levenshtein
 
@@ -25,6 +25,7 @@ BELIEVED = 3.0  # worth of the words that agree, from which on a stretch is no a
 MOSTLY = 0.6  # or so much of all that could agree
 MISHEARD = 0.4  # of the letters: the same words, badly recognised (English by chance: 0.34 is reached by one in 20)
 ALIKE, ALIKE_LONG = 0.5, 0.6  # the same for `sound_alike`: of one or two words, and of more
+SOMETHING = 1.2  # two words of some length: what less is worth may be an accident anywhere
 AT_ONCE = 300  # words of text whose letters are compared
 FEW = 3  # words of the text without partner that are left to the aligner, beside much that is not written
 MANY = 8  # words heard in a row and not written, that are not left to the aligner
@@ -191,8 +192,8 @@ def _forms(
     return tuple(forms)
 
 
-def _believed(blocks: Sequence[Block], least: float) -> Iterator[tuple[int, int]]:
-    """Stretches [first, stop) of blocks in which text and sound agree, so far that it is no accident.
+def _stretches(blocks: Sequence[Block]) -> Iterator[tuple[int, int, float]]:
+    """Stretches [first, stop) of blocks in which text and sound agree, and what that is worth.
 
     Each begins and ends with words that agree; between them no more is missing than they can make up for (the rule of
     the X-drop of BLAST: Altschul et al. 1990).
@@ -211,8 +212,7 @@ def _believed(blocks: Sequence[Block], least: float) -> Iterator[tuple[int, int]
             elif worth <= 0 or worth < best - DROP:
                 break
         k = stop
-        if best >= least:
-            yield first, stop
+        yield first, stop, best
 
 
 @dataclass(slots=True)
@@ -234,14 +234,43 @@ class _Reader:
     floor: Seconds = 0.0
 
     def read(self, blocks: Sequence[Block]) -> None:
-        could = min(sum(map(weight, self.ours.words)), sum(weight(word.text) for word in self.heard))
-        believed = list(_believed(blocks, min(BELIEVED, MOSTLY * could)))
+        believed = self._believed(blocks)
         self._set_pace(blocks, believed)
         at = 0
         for first, stop in [*believed, (len(blocks), len(blocks))]:
             self._hole(blocks[at:first], anchored=bool(believed))
             self._stretch(blocks[first:stop])
             at = stop
+
+    def _believed(self, blocks: Sequence[Block]) -> list[tuple[int, int]]:
+        """Stretches that are no accident: they are worth something, or most of what lies between two such agrees."""
+        could = self._could(blocks)
+        found = list(_stretches(blocks))
+        surely = [row for row in found if row[2] >= min(BELIEVED, MOSTLY * could(0, len(blocks)))]
+        if not surely:
+            return []
+        out: list[tuple[int, int]] = []
+        rest = iter(found)
+        at = 0
+        for first, stop, _ in [*surely, (len(blocks), len(blocks), 0.0)]:
+            least = max(SOMETHING, MOSTLY * could(at, first))
+            out += [(i, k) for i, k, worth in takewhile(lambda row, end=first: row[0] < end, rest) if worth >= least]
+            out.append((first, stop))
+            at = stop
+        return out[:-1]
+
+    def _could(self, blocks: Sequence[Block]) -> Callable[[int, int], float]:
+        """What blocks [first, stop) would be worth if all of their shorter side agreed."""
+        text = list(accumulate(map(weight, self.ours.words), initial=0.0))
+        heard = list(accumulate((weight(word.text) for word in self.heard), initial=0.0))
+
+        def could(first: int, stop: int) -> float:
+            if first >= stop:
+                return 0.0
+            begin, end = blocks[first], blocks[stop - 1]
+            return min(text[end.text_stop] - text[begin.text], heard[end.heard_stop] - heard[begin.heard])
+
+        return could
 
     def plan(self) -> Plan:
         self.edges.append(Span(min(self.floor, self.duration), self.duration))

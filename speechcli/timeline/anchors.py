@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, pairwise, takewhile
+from itertools import accumulate, pairwise
 
 from rapidfuzz.distance import Levenshtein
 
@@ -250,13 +250,15 @@ class _Reader:
         if not surely:
             return []
         out: list[tuple[int, int]] = []
-        rest = iter(found)
-        at = 0
+        at = k = 0
         for first, stop, _ in [*surely, (len(blocks), len(blocks), 0.0)]:
             least = max(SOMETHING, MOSTLY * could(at, first))
-            out += [(i, k) for i, k, worth in takewhile(lambda row, end=first: row[0] < end, rest) if worth >= least]
+            while k < len(found) and found[k][0] < first:
+                if found[k][2] >= least:
+                    out.append(found[k][:2])
+                k += 1
             out.append((first, stop))
-            at = stop
+            at, k = stop, k + 1
         return out[:-1]
 
     def _could(self, blocks: Sequence[Block]) -> Callable[[int, int], float]:

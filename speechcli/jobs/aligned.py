@@ -72,7 +72,7 @@ def work(
             ear = recogniser if listens else Listener(recogniser.traits.rate)
             crew = _Crew(ear, aligner, replace(recordings, rate=aligner.traits.rate))
             yield from crew.events(
-                run.work(some, ear, detector, recordings, resume, still_wanted, patient=patient, held=True)
+                run.work(some, ear, detector, recordings, resume, still_wanted, patient=patient, held=True), len(some)
             )
 
 
@@ -133,10 +133,12 @@ class _Crew:
         self._aligner = aligner
         self._recordings = recordings
 
-    def events(self, heard: Iterator[run.Event]) -> Iterator[Event]:
+    def events(self, heard: Iterator[run.Event], n_jobs: int) -> Iterator[Event]:
         groups: dict[int, list[Sequence[Answer]]] = defaultdict(list)
         waiting: list[_Waiting] = []
+        n_left = n_jobs
         for event in heard:
+            n_left -= isinstance(event, run.Ended | run.Skipped | run.Failed)
             match event:
                 case run.Ended():
                     try:
@@ -144,9 +146,6 @@ class _Crew:
                     except SpeechcliError as error:
                         event.leave()
                         yield run.Failed(event.job, error)
-                    if self._enough(waiting):
-                        yield from self._aligned(waiting)
-                        waiting = []
                 case run.Group(job, answers):
                     groups[id(job)].append(answers)
                     yield event
@@ -155,7 +154,9 @@ class _Crew:
                     yield event
                 case _:
                     yield event
-        yield from self._aligned(waiting)
+            if waiting and (not n_left or self._enough(waiting)):  # with the last event the journals are closed
+                yield from self._aligned(waiting)
+                waiting = []
 
     def _planned(self, ended: run.Ended, groups: Sequence[Sequence[Answer]]) -> _Waiting:
         text = _text(ended.job)

@@ -7,6 +7,7 @@ is cut in two at a pause, as Whisper hears it, and each half tried again; what i
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -61,11 +62,12 @@ class _Token:
 
 
 class Embedded:
-    """An `Aligner`, for one thread."""
+    """An `Aligner`. Threads may share it, and wait for each other: there is one decoder, and it would crash."""
 
     def __init__(self, setup: Setup, rough: Rough | None) -> None:
         self._finder = Finder(setup.folder)
         self._rough = rough
+        self._turn = threading.Lock()
         self.traits = Traits(RATE, setup.longest, setup.batch(1), gives_words=True, languages=("en",))
         self.stage = Stage("align", f"pocketsphinx {version('pocketsphinx')}", setup.name, setup.revision)
 
@@ -87,7 +89,8 @@ class Embedded:
         for audio, tokens, language, places in zip(batch, texts, languages, doubtful or [()] * len(batch), strict=True):
             words: list[Word | None] = [None] * len(tokens)
             if language in (None, "en"):
-                words = self._placed(audio, [_Token(text, i in places) for i, text in enumerate(tokens)])
+                with self._turn:
+                    words = self._placed(audio, [_Token(text, i in places) for i, text in enumerate(tokens)])
             out.append(filled(tokens, words, audio.duration))
         return out
 

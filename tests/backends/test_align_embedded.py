@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -233,6 +234,16 @@ def test_the_same_sound_gives_the_same_words_alone_in_a_batch_and_after_others(a
 
     assert alone.align(audios, texts, ["en", "en"]) == once
     assert alone.align(audios[::-1], texts[::-1], ["en", None]) == once[::-1]
+
+
+def test_threads_may_share_it_and_get_what_one_gets(alone):
+    """Lanes of a transcriber do; two at once in one decoder end the process."""
+    names = ("jfk", "LJ001-0009", "1089-134691-0000")
+    asked = [(spoken.clip(name), " ".join(spoken.said(name))) for name in names]
+    once = [align(alone, *one) for one in asked]
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(lambda one: align(alone, *one), asked)) == once
 
 
 def test_the_sound_is_not_written_to_and_may_lie_anywhere_in_its_recording(alone):

@@ -196,7 +196,10 @@ def save(transcript: Transcript, path: str | Path, format: str | None = None, st
 def question_of(options: Options, resolved: registry.Resolved) -> Question:
     """What determines the answer, of these options. Raises UsageError."""
     rules = options.rules or rules_of(
-        FAMILIES[resolved.family or "whisper"], resolved.name, options.chunk_size, options.aligner is not None
+        FAMILIES[resolved.family or "whisper"],
+        resolved.name,
+        options.chunk_size,
+        registry.aligner_family(resolved.wanted),
     )
     given = options.language
     names = (given,) if isinstance(given, str) else tuple(given or ())

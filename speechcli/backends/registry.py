@@ -284,8 +284,16 @@ def aligner_of(wanted: Wanted) -> Wanted | None:
         compile=compiled == "true",
         before=_ALIGNERS,
     )
-    aligning_family_of(its)
+    family = aligning_family_of(its)
+    if wanted.longest is not None:
+        its = replace(its, longest=min(max(wanted.longest, family.longest), family.most))
     return its
+
+
+def aligner_family(wanted: Wanted) -> Family | None:
+    """The family of the aligner that goes with a model, if one does. Raises UsageError, DataError."""
+    its = aligner_of(wanted)
+    return None if its is None else aligning_family_of(its)
 
 
 def _meant(aligner: str) -> str:

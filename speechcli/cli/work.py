@@ -144,7 +144,7 @@ def rules(
     pad: int | None,
 ) -> Rules:
     """The rules of cutting, of the model and the speech detector's options (milliseconds). Raises UsageError."""
-    made = rules_of(registry.family_of(wanted), wanted.model, wanted.longest, wanted.aligner is not None)
+    made = rules_of(registry.family_of(wanted), wanted.model, wanted.longest, registry.aligner_family(wanted))
     if not listening:
         return listening_to_all(made)
     if threshold is not None:
@@ -321,8 +321,11 @@ def told_of(aligner: registry.Resolved | None) -> tuple[str, ...]:
     """What of an aligner determines the answer."""
     if aligner is None:
         return ()
-    settings = (f"{key}={text}" for key, text in sorted(aligner.wanted.settings.items()))
-    return (aligner.name, aligner.revision, aligner.wanted.dtype, *settings)
+    wanted = aligner.wanted
+    settings = [f"{key}={text}" for key, text in sorted(wanted.settings.items())]
+    if wanted.longest is not None:
+        settings.append(f"longest={wanted.longest:g}")
+    return (aligner.name, aligner.revision, wanted.dtype, *settings)
 
 
 def _writable(decision: Decision) -> Decision:

@@ -17,7 +17,6 @@ from speechcli.timeline.units import Unit
 from speechcli.timeline.windows import Rules
 
 SHORTEST_WINDOW: Seconds = 8.0
-ALIGNED: Seconds = 300.0  # what an aligner hears in one pass, at most
 
 GENERATION = 2  # counted up when the same question gets another answer, so that old answers are made anew
 
@@ -132,10 +131,14 @@ class Job:
         return digest({"question": self.question.key(), "media": fingerprint})
 
 
-def rules_of(family: Family, name: str, chunk: Seconds | None = None, aligned: bool = False) -> Rules:
-    """How the recordings of a model are cut. chunk: seconds of a window as the user wants them. Raises UsageError."""
-    most = min(family.most, ALIGNED) if aligned and not family.times else family.most
-    longest = chunk or min(family.longest, most)
+def rules_of(family: Family, name: str, chunk: Seconds | None = None, aligner: Family | None = None) -> Rules:
+    """How the recordings of a model are cut. chunk: seconds of a window as the user wants them. Raises UsageError.
+
+    aligner: what times its words. A model without times gives a window as one segment, which that has to hear at once.
+    """
+    hears = family if aligner is None or family.times else aligner
+    most = min(family.most, hears.most)
+    longest = chunk or min(family.longest, hears.longest)
     if not SHORTEST_WINDOW <= longest <= most:
         why = f", {most:g} with word times" if most < family.most else ""
         raise UsageError(

@@ -20,20 +20,34 @@ def test_every_family_has_rules_with_and_without_a_chunk_size(name):
 @pytest.mark.parametrize(
     ("name", "chunk", "aligned", "line"),
     [
-        ("whisper", 60, False, "--chunk-size 60: x hears 8 to 30 seconds in one pass"),
-        ("vibevoice", 4000, False, "hears 8 to 3600 seconds"),
-        ("qwen3-asr", 1, False, "hears 8 to 1200 seconds"),
-        ("qwen3-asr", 600, True, "hears 8 to 1200 seconds in one pass, 300 with word times"),
+        ("whisper", 60, None, "--chunk-size 60: x hears 8 to 30 seconds in one pass"),
+        ("vibevoice", 4000, None, "hears 8 to 3600 seconds"),
+        ("qwen3-asr", 1, None, "hears 8 to 1200 seconds"),
+        ("qwen3-asr", 600, "qwen3-aligner", "hears 8 to 1200 seconds in one pass, 300 with word times"),
+        ("qwen3-asr", 60, "pocketsphinx", "hears 8 to 1200 seconds in one pass, 30 with word times"),
     ],
 )
 def test_a_window_the_model_cannot_hear_is_refused(name, chunk, aligned, line):
     with pytest.raises(UsageError, match=line):
-        rules_of(FAMILIES[name], "x", chunk, aligned)
+        rules_of(FAMILIES[name], "x", chunk, FAMILIES.get(aligned))
 
 
 def test_a_long_window_is_never_given_to_an_aligner_unasked():
-    assert rules_of(FAMILIES["qwen3-asr"], "x", None, aligned=True).longest == 180
-    assert rules_of(FAMILIES["vibevoice"], "x", None, aligned=True).longest == 3600, "it is aligned segment by segment"
+    def longest(name, aligner):
+        return rules_of(FAMILIES[name], "x", None, FAMILIES[aligner]).longest
+
+    assert longest("qwen3-asr", "qwen3-aligner") == 180
+    assert longest("qwen3-asr", "pocketsphinx") == 30
+    assert longest("qwen3-asr", "ctc") == 60
+    assert longest("vibevoice", "qwen3-aligner") == 3600, "it is aligned segment by segment"
+
+
+@pytest.mark.parametrize(("chunk", "hears"), [(None, None), (20, 60), (120, 120), (3600, 300)])
+def test_an_aligner_beside_a_model_hears_windows_as_long_as_that_models(chunk, hears):
+    other = registry.aligner_of(registry.Wanted("vibevoice", longest=chunk, aligner="ctc:facebook/wav2vec2-base-960h"))
+
+    assert other is not None
+    assert other.longest == hears
 
 
 def test_settings_of_the_aligner_are_its_own():

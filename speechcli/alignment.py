@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
+from statistics import median
 from typing import TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from speechcli.backends.base import Aligner, Hints
 from speechcli.backends.shrinking import shrinking
 from speechcli.core.audio import Audio
-from speechcli.core.span import Seconds, Span, clipped, tidy, total
+from speechcli.core.span import Seconds, Span, clipped, merged, tidy, total, uncovered
 from speechcli.core.transcript import Fit, Heard, Segment, Stage, Transcript, Word, joined
 from speechcli.media.tape import taken
 from speechcli.spoken.forms import spoken
@@ -41,13 +42,14 @@ class Part:
     """Tokens that are placed together: all of a text but what overlaps, or a segment somebody talks over.
 
     places: of its tokens in the text. tokens, said: what is written, and as it is spoken. plan: None where nothing was
-    heard to make one, and the text is followed as it comes.
+    heard to make one, and the text is followed as it comes. aside: it is a segment that somebody talks over.
     """
 
     places: tuple[int, ...]
     tokens: tuple[str, ...]
     said: tuple[tuple[tuple[str, ...], ...], ...]
     plan: Plan | None
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def task(
     for count in counts:
         begin = places[-1].stop if places else 0
         places.append(range(begin, begin + count))
-    alone = _interrupted(text.segments, longest)
+    alone = _interrupted(text.segments, duration, longest)
     main = [i for row, where in enumerate(places) if row not in alone for i in where]
     parts = []
     if main:
@@ -97,11 +99,10 @@ def task(
         plan = None if follows else anchors.plan(own, heard, speech, duration, longest)
         parts.append(Part(tuple(main), tuple(every[i] for i in main), tuple(own), plan))
     for row in sorted(alone):
-        where, segment = places[row], text.segments[row]
-        span = Span(max(0.0, segment.start - _INSIDE), min(duration, segment.end + _INSIDE))
+        where = places[row]
         own = [said[i] for i in where]
-        if where and 0 < span.duration <= longest:
-            parts.append(Part(tuple(where), tuple(every[i] for i in where), tuple(own), _whole(own, span)))
+        plan = _whole(own, alone[row])
+        parts.append(Part(tuple(where), tuple(every[i] for i in where), tuple(own), plan, aside=True))
     return Task(text, by_sentence, counts, tuple(parts), language, tuple(speech), duration)
 
 
@@ -117,23 +118,30 @@ def follow(part: Part, task: Task, longest: Seconds) -> Generator[Piece, Sequenc
     """
     entries = [Entry(f" {word}", i, doubtful=False) for i, forms in enumerate(part.said) if forms for word in forms[0]]
     letters = sum(len(entry.text) for entry in entries)
-    pace = letters / max(total(task.speech), 1e-3)
+    speech = uncovered(task.speech, _aside(task))
+    pace = letters / max(total(speech), 1e-3)
     did: list[Piece] = []
     found: list[Sequence[Word]] = []
     at = 0.0
-    while entries and (ahead := clipped(task.speech, Span(at, max(at, task.duration)))):
+    while entries and (ahead := clipped(speech, Span(at, max(at, task.duration)))):
         start = max(at, ahead[0].start - _AROUND)
         window = Span(start, min(start + longest, task.duration))
         last = ahead[-1].end <= window.end
-        n_given = len(entries) if last else _within(entries, pace * total(clipped(ahead, window)) * _SURELY)
+        holds = pace * total(clipped(ahead, window))
+        if not last and holds < len(entries[0].text) / 2:  # the end of a word that has its time, and nothing else
+            at = window.end
+            continue
+        n_given = len(entries) if last else _within(entries, holds * _SURELY)
         given = entries[:n_given]
         words = yield Piece(window, tuple(given))
-        n_kept = len(given) if last else _leaving(words)
+        n_kept, end = (len(given), window.end) if last else _leaving(words)
         did.append(Piece(window, tuple(given[:n_kept])))
         found.append(words[:n_kept])
         entries = entries[n_kept:]
-        at = max(start + _LEAST, words[n_kept - 1].end)
-    return Plan(tuple(did), (), ()), found
+        at = max(start + _LEAST, end)
+    there = min(at, task.duration)
+    unspoken = ((entries[0].token or 0, len(part.said), Span(there, there)),) if entries else ()
+    return Plan(tuple(did), unspoken, ()), found
 
 
 def align(aligner: Aligner, sounds: Sequence[Audio], asked: Sequence[tuple[Piece, str | None]]) -> list[list[Word]]:
@@ -242,10 +250,14 @@ def finished(
     n_tokens = sum(task.counts)
     words: list[Word | None] = [None] * n_tokens
     fits: list[tuple[int, Fit]] = []
+    elsewhere = _aside(task)
     for part, (plan, by_piece) in zip(task.parts, found, strict=True):
         own, others = _by_token(len(part.tokens), plan, by_piece)
         there = placed(part.tokens, part.said, own, plan, task.speech, task.duration)
-        fits.append((len(part.tokens), fit(there, part.said, plan, others)))
+        # what somebody says meanwhile is written in another part
+        plan = replace(plan, unwritten=tuple(row for row in plan.unwritten if not _mostly(row[0], elsewhere)))
+        others = [word for word in others if not _mostly(Span(word.start, word.end), elsewhere)]
+        fits.append((sum(map(bool, part.said)), fit(there, part.said, plan, others)))
         for place, word in zip(part.places, there, strict=True):
             words[place] = word
     segments: list[Segment] = []
@@ -274,8 +286,11 @@ def finished(
     )
 
 
-def _interrupted(segments: Sequence[Segment], longest: Seconds) -> set[int]:
-    """Segments that a segment of another speaker overlaps, by the times they came with, short enough for one piece."""
+def _interrupted(segments: Sequence[Segment], duration: Seconds, longest: Seconds) -> dict[int, Span]:
+    """Segments that a segment of another speaker overlaps, by the times they came with, and where to look for each.
+
+    Those that lie inside the recording, for times beyond it mean nothing, and are short enough for one piece.
+    """
     timed = sorted(
         (i for i, segment in enumerate(segments) if segment.duration > 0 and segment.speaker is not None),
         key=lambda i: segments[i].start,
@@ -288,7 +303,18 @@ def _interrupted(segments: Sequence[Segment], longest: Seconds) -> set[int]:
             if segments[k].speaker != segments[i].speaker and segments[k].overlap(segments[i]) > _INTERRUPTS:
                 found |= {i, k}
         going.append(i)
-    return {i for i in found if segments[i].duration + 2 * _INSIDE <= longest}
+    around = {i: (max(0.0, segments[i].start - _INSIDE), min(duration, segments[i].end + _INSIDE)) for i in found}
+    return {i: Span(a, b) for i, (a, b) in around.items() if segments[i].duration <= b - a <= longest}
+
+
+def _aside(task: Task) -> list[Span]:
+    """Where segments are said that have a part of their own."""
+    return merged(piece.span for part in task.parts if part.aside and part.plan for piece in part.plan.pieces)
+
+
+def _mostly(span: Span, covers: Sequence[Span]) -> bool:
+    """Whether more than half of it is covered; covers: without overlap."""
+    return sum(span.overlap(cover) for cover in covers) > span.duration / 2
 
 
 def _whole(said: Sequence[Sequence[tuple[str, ...]]], span: Span) -> Plan:
@@ -316,7 +342,7 @@ def _opened(words: tuple[Word, ...], after: Seconds) -> tuple[Word, ...]:
     """
     first = next((i for i, word in enumerate(words) if any(map(str.isalnum, word.text))), 0)
     room = words[first].start - after if first else 0.0
-    if room < first * SLOT:
+    if not first or room < first * SLOT:
         return words
     begin = words[first].start - first * SLOT
     marks = (word.moved(tidy(begin + i * SLOT), tidy(begin + (i + 1) * SLOT)) for i, word in enumerate(words[:first]))
@@ -339,23 +365,27 @@ def _within(entries: Sequence[Entry], letters: float) -> int:
     return max(1, sum(1 for _ in takewhile(lambda n: n <= letters, sums)))
 
 
-def _leaving(words: Sequence[Word]) -> int:
-    """How many words of a window are believed: up to the last pause, in its last third where there is one."""
+def _leaving(words: Sequence[Word]) -> tuple[int, Seconds]:
+    """How many words of a window are believed, and where the next one begins.
+
+    Up to the last pause in their last third, where there is one, and a little into it: what a detector takes for speech
+    is still the end of a word there.
+    """
     least = max(1, len(words) * 2 // 3)
-    pauses = [
-        k
-        for k in range(least, len(words))
-        if words[k].start - words[k - 1].end >= _PAUSE and words[k - 1].placed == "aligner"
-    ]
-    return pauses[-1] if pauses else max(1, len(words) * 4 // 5)
+    for k in range(len(words) - 1, least - 1, -1):
+        if words[k].start - words[k - 1].end >= _PAUSE and words[k - 1].placed == "aligner":
+            return k, words[k - 1].end + _PAUSE
+    n_kept = max(1, len(words) * 4 // 5)
+    return n_kept, words[n_kept - 1].end
 
 
 def _together(fits: Sequence[tuple[int, Fit]]) -> Fit:
-    """The parts' fits as one, by their tokens."""
+    """The parts' fits as one, by their tokens that have a sound."""
     n_tokens = sum(n for n, _ in fits)
+    sure = [f.confidence for n, f in fits if f.confidence is not None for _ in range(n)]
     return Fit(
         round(sum(n * f.placed for n, f in fits) / n_tokens, 4) if n_tokens else 0.0,
-        fits[0][1].confidence if fits else None,
+        median(sure) if sure else None,
         tuple(sorted((m for _, f in fits for m in f.mismatches), key=lambda m: (m.start, m.end))),
     )
 

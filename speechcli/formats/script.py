@@ -14,12 +14,12 @@ from pathlib import Path
 
 from speechcli.core.transcript import Segment, Transcript, Verdict
 from speechcli.errors import DataError
-from speechcli.formats import plain
+from speechcli.formats import plain, srt, vtt
 from speechcli.formats.opened import LARGEST, bytes_of, decoded, is_office, is_sound, is_wide, kind_of
-from speechcli.formats.rows import transcript_of
+from speechcli.formats.rows import few, transcript_of
 from speechcli.formats.table import FORMATS, Format, by_suffix, named, parsed
 
-CAPTIONS = ("srt", "vtt")
+CAPTIONS = {"srt": srt.rows, "vtt": vtt.rows}
 _JSON = re.compile(r'\s*(?:\{\s*["}]|\[\s*[{\]])')  # {music} is a text
 _TTML = re.compile(r"\s*(?:<\?xml[^<>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:\w+:)?tt[\s>]", re.DOTALL)
 
@@ -134,6 +134,10 @@ def _read() -> Iterator[str]:
 
 
 def _transcript(form: Format, text: str, name: str) -> Transcript:
+    if form.name in CAPTIONS:
+        rows, notes = CAPTIONS[form.name](text, name)
+        in_time = transcript_of(name, rows, notes=few(notes))
+        return replace(in_time, segments=tuple(rows))  # as in the file: their times are what is to be mended
     try:
         transcript = parsed(form.name, text, name)
     except DataError:

@@ -42,6 +42,12 @@ def captions(cues: Iterable[Cue], style: Style = Style()) -> Iterator[str]:
 
 def read(text: str, source: str) -> Transcript:
     """The captions as segments without words, their lines kept. Raises DataError where there are none."""
+    segments, notes = rows(text, source)
+    return transcript_of(source, segments, notes=few(notes))
+
+
+def rows(text: str, source: str) -> tuple[list[Segment], list[str]]:
+    """The captions in the order of the file, whatever their times, and what is wrong with it. Raises DataError."""
     import pysrt
 
     segments: list[Segment] = []
@@ -58,7 +64,7 @@ def read(text: str, source: str) -> Transcript:
             segments.append(segment)
     if notes and len(notes) == n_blocks:
         raise DataError(f"{source}, {notes[0]}", "is it a SubRip file?")
-    return transcript_of(source, segments, notes=few(notes))
+    return segments, notes
 
 
 def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:

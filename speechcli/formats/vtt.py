@@ -32,6 +32,12 @@ def captions(cues: Iterable[Cue], style: Style = Style()) -> Iterator[str]:
 
 def read(text: str, source: str) -> Transcript:
     """The captions as segments without words, one for each voice. Raises DataError for what is no WebVTT."""
+    segments, notes = rows(text, source)
+    return transcript_of(source, segments, notes=few(notes))
+
+
+def rows(text: str, source: str) -> tuple[list[Segment], list[str]]:
+    """The captions in the order of the file, whatever their times, and what is wrong with it. Raises DataError."""
     lines = re.split(r"\r\n|\n|\r", text.replace("\x00", "\ufffd"))
     if re.match(r"\ufeff?WEBVTT(?:[ \t]|$)", lines[0]) is None:
         raise DataError(f"{source} does not begin with WEBVTT", "is it a WebVTT file?")
@@ -51,11 +57,10 @@ def read(text: str, source: str) -> Transcript:
             notes.append(f"line {first} has no times: {timing.strip()[:40]!r}")
         else:
             start, end = map(_seconds, match.groups())
-            if end >= start:
-                segments += _voices("\n".join(lines[first:i]), start, end)
-            else:
+            segments += _voices("\n".join(lines[first:i]), start, max(start, end))
+            if end < start:
                 notes.append(f"line {first} ends before it begins")
-    return transcript_of(source, segments, notes=few(notes))
+    return segments, notes
 
 
 def _voices(payload: str, start: float, end: float) -> Iterator[Segment]:

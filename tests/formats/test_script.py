@@ -52,6 +52,17 @@ def test_captions_keep_their_lines_times_and_speakers(name: str) -> None:
     assert done.notes == (f"{name}: tags are no words: 3 left out (<i>, {{\\an8}})",)
 
 
+@pytest.mark.parametrize("head", ["", "WEBVTT\n\n"], ids=["srt", "vtt"])
+def test_captions_stay_in_their_order_and_none_is_lost_whatever_their_times(head: str) -> None:
+    times = ["00:00:09.000 --> 00:00:08.000", "01:00:05.000 --> 01:00:06.000", "00:00:01.000 --> 00:00:02.000"]
+    cues = [f"{i}\n{time}\nword {i}\n\n" for i, time in enumerate(times, 1)]
+
+    done = read(head + "".join(cues))
+
+    assert [(s.text, s.start) for s in done.transcript.segments] == [("word 1", 9), ("word 2", 3605), ("word 3", 1)]
+    assert done.cues
+
+
 def test_captions_in_the_encoding_of_old_are_guessed_and_the_place_is_told() -> None:
     done = read(SRT.encode("cp1252"), "a.srt")
 

@@ -44,6 +44,7 @@ _FASTEST: Seconds = 0.01  # a letter; Whisper puts what has no room into next to
 _STEP = 1 / 32768  # of 16 bits: what is no louder is silence
 _DEEPEST = 4  # cuts in two, one within the other
 _FEWEST = 6  # tokens that are cut in two
+_MOST = 20  # tokens a second; more are not looked for, which takes 10 ms each
 
 
 def open(setup: Setup, rough: Rough | None = None) -> Embedded:  # noqa: A001  # the registry's name for it
@@ -98,6 +99,8 @@ class Embedded:
         """Words of the tokens, None for those that are lost. rough: their times by Whisper, where they are known."""
         if not np.any(np.abs(audio.samples) > _STEP):
             return [None] * len(tokens)  # the model would hear itself in silence: its features are differences
+        if sum(not token.doubtful for token in tokens) > _MOST * audio.duration:
+            return [None] * len(tokens)
         found = self._found(audio, tokens)
         if found is not None:
             return found

@@ -47,13 +47,15 @@ def forced(
     scores: shape (frames, vocabulary), log-probabilities, 0 or less. tokens: of the vocabulary, but not the blank, or
     `WILDCARD`. optional: tokens that may be left out together, half-open ranges in their order; between what is said
     before and after them there is a blank then. costs: nats for leaving out each of them; nothing when empty.
-    Linear in frames x tokens; raises ValueError above `MOST_CELLS` of them.
+    Linear in frames x tokens; raises ValueError above `MOST_CELLS` of them, unless the frames are too few.
 
     >>> scores = np.log(np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.7, 0.2], [0.1, 0.1, 0.8]]))
     >>> [(run.token, run.first, run.stop) for run in forced(scores, [1, 2], blank=0).runs]
     [(1, 1, 3), (2, 3, 4)]
     """
     n_frames, n_tokens = len(scores), len(tokens)
+    if n_tokens - sum(stop - first for first, stop in optional) > n_frames:
+        return None
     if n_frames * (n_tokens + 1) > MOST_CELLS:
         raise ValueError(f"{n_tokens} tokens in {n_frames} frames are too many for one trellis")
     chains = _Chains(optional, n_tokens, costs or [0.0] * len(optional))

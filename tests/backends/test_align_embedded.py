@@ -214,6 +214,14 @@ def test_noise_alone_makes_no_word_sure(alone):
     assert all((w.confidence or 0.0) < 0.3 for w in align(alone, Audio(noise, RATE), "mary rolled the barrel"))
 
 
+def test_more_text_than_anybody_can_say_is_interpolated_at_once(aligner):
+    """Looking for them would take minutes."""
+    words = align(aligner, spoken.clip("jfk"), "ask what you can do for your country " * 4000)
+
+    assert {word.placed for word in words} == {"interpolated"}
+    assert len(words) == 32_000
+
+
 def test_no_tokens_give_no_words(aligner):
     assert aligner.align([], [], []) == []
     assert align(aligner, spoken.clip("mary"), []) == []

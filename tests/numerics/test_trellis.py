@@ -196,6 +196,8 @@ def test_too_many_tokens_for_the_frames_have_no_path():
     assert forced(peaks(1, 1), [1, 1], BLANK) is None
     assert forced(peaks(1, 0, 1), [1, 1], BLANK) is not None
     assert forced(peaks(1, 2), [1, 2, 3], BLANK) is None
+    assert forced(peaks(1, 0, 3), [1, 2, 3, 3], BLANK, [(1, 3)]) is not None
+    assert forced(peaks(*[0, 1] * 50), [1] * 10_000_000, BLANK) is None, "however many they are"
 
 
 def test_more_than_one_trellis_holds_is_refused_and_not_tried():

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Word
+from speechcli.errors import UnavailableError
 
 FRAME: Seconds = 0.02  # of the encoder's output
 _MEDIAN = 3  # frames; openai/whisper takes 7, which is no better
@@ -64,18 +65,24 @@ OTHERS = Heads(False)
 def with_heads(folder: Path, heads: Heads) -> Iterator[Path]:
     """A folder with the weights of `folder` and these heads in its configuration, for as long as they are loaded.
 
-    CTranslate2 reads heads from config.json alone, and would keep weights given in memory twice. Raises OSError.
+    CTranslate2 reads heads from config.json alone, and would keep weights given in memory twice. Raises
+    UnavailableError.
     """
     if not heads.chosen:
         yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="speechcli-") as name:
-        own = Path(name)
-        for file in folder.resolve().iterdir():
-            if file.is_file() and file.name != "config.json":
-                _link(file, own / file.name)
-        config = json.loads((folder / "config.json").read_bytes())
-        (own / "config.json").write_text(json.dumps({**config, "alignment_heads": heads.chosen}), "utf-8")
+    with ExitStack() as temporary:
+        try:
+            own = Path(temporary.enter_context(tempfile.TemporaryDirectory(prefix="speechcli-")))
+            for file in folder.resolve().iterdir():
+                if file.is_file() and file.name != "config.json":
+                    _link(file, own / file.name)
+            config = json.loads((folder / "config.json").read_bytes())
+            (own / "config.json").write_text(json.dumps({**config, "alignment_heads": heads.chosen}), "utf-8")
+        except OSError as error:
+            raise UnavailableError(
+                f"no room for a temporary folder ({error})", "the variable TMPDIR names another place"
+            ) from error
         yield own
 
 

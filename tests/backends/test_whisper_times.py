@@ -11,7 +11,7 @@ from spoken import DATA, RATE, clip, made
 from speechcli.backends import placement, registry, whisper_times
 from speechcli.backends.whisper import Settings, Whisper
 from speechcli.core.audio import Audio
-from speechcli.errors import UsageError
+from speechcli.errors import UnavailableError, UsageError
 
 LABELLED = ("mary", "bobby")
 EDGES = ("start", "end")
@@ -192,3 +192,13 @@ def test_weights_are_loaded_where_links_cannot_be_made(transcriber, monkeypatch,
 
     assert config["alignment_heads"] == [[3, 2], [2, 1], [2, 4]]
     assert not list(tmp_path.iterdir())
+
+
+def test_no_room_for_the_links_is_told_in_a_line(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+
+    with (
+        pytest.raises(UnavailableError, match="no room for a temporary folder"),
+        whisper_times.with_heads(tmp_path, whisper_times.TINY_EN),
+    ):
+        pass

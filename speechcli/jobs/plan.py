@@ -265,8 +265,8 @@ def _stem(wish: Wish, where: Delivery) -> Path:
 
 
 def _spoils(text: Path, folder: Path) -> bool:
-    """Whether a text lies where outputs of its name would come."""
-    return os.path.realpath(text.parent).startswith(os.path.realpath(folder))
+    """Whether a text lies in the tree of the outputs, where one of its name might come to lie."""
+    return Path(os.path.realpath(text)).is_relative_to(os.path.realpath(folder))
 
 
 def _known_to(root: Path, text: Text | None) -> Text | None:

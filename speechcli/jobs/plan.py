@@ -136,7 +136,8 @@ def jobs(wishes: Sequence[Wish], where: Delivery) -> list[Job]:
     made = []
     for wish, stem in zip(wishes, stems, strict=True):
         source = wish.source
-        name = stem.name if twins[_same_name(stem)] == 1 else _clean(Path(source.name).name)
+        whole = _clean(Path(source.name).name) + (ALIGNED if wish.text is not None and stem.name.endswith(ALIGNED) else "")
+        name = stem.name if twins[_same_name(stem)] == 1 else whole
         outputs = () if where.stdout else tuple((f, _file(where, stem.parent, name, f)) for f in where.formats)
         top = where.folder or (where.output.parent if where.output is not None else source.root or stem.parent)
         root = roots[top] if top in roots else roots.setdefault(top, manifests.nearest(top))

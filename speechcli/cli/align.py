@@ -47,7 +47,18 @@ def align(
     clip_timestamps: options.ClipTimestamps = None,
     max_recording: options.MaxRecording = "100h",
     max_download: options.MaxDownload = "4GB",
-    format: options.Format = None,  # noqa: A002
+    format: Annotated[  # noqa: A002
+        list[str] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT,…",
+            help="Formats to write; several by commas or repetition, or all.",
+            show_default="json, srt or vtt for captions, or by the suffix of -o",
+            autocompletion=options.formats,
+            rich_help_panel=_OUT,
+        ),
+    ] = None,
     output: options.Output = None,
     output_dir: options.OutputDir = None,
     overwrite: options.Overwrite = False,

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from speechcli.backends import registry
+from speechcli.backends import catalog, registry
 from speechcli.backends.registry import Wanted
 from speechcli.cli import allocator, environment, show, work
 from speechcli.cli.progress import clock
@@ -22,6 +22,8 @@ from speechcli.jobs.pairs import Pair
 from speechcli.jobs.plan import Do, Refuse, Render, Skip, Wish
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, probe, sources
+
+_FEW = 3  # texts without a recording that are named; the others are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def align(
     choices: Choices,
 ) -> int:
     """The exit code. anchor: the recogniser that finds where a text is said. Raises what ends the whole run."""
+    _check_heeded(wanted)
     with ExitStack() as temporary:
         found = _pairs(named, temporary)
         taken = [_taken(pair, question, wishes, named.text if named.listed is None else None) for pair in found]
@@ -106,6 +109,16 @@ def align(
         return work.to_files(jobs, rendering, engines, choices, refused)
 
 
+def _check_heeded(wanted: Wanted) -> None:
+    """The aligner that comes along has no arithmetic to choose, and no card. Raises UsageError."""
+    if wanted.model != catalog.EMBEDDED_ALIGNER:
+        return
+    if wanted.device not in ("auto", "cpu"):
+        raise UsageError(f"--device {wanted.device}: {wanted.model} runs on the processor", "leave it out")
+    if wanted.dtype != "auto":
+        raise UsageError(f"--dtype is not for {wanted.model}, which runs in pocketsphinx", "leave it out")
+
+
 def _pairs(named: Named, temporary: ExitStack) -> list[Pair]:
     """The pairs meant, what comes through pipes or from the network spooled. Raises UsageError, NoInputError."""
     if named.listed is not None:
@@ -118,11 +131,13 @@ def _pairs(named: Named, temporary: ExitStack) -> list[Pair]:
         raise UsageError("stdin is one input: the recording or its text", "save one of them to a file")
     given = work.Sources((named.audio,), None, False, named.recursive, named.cap)
     found = [wish.source for wish, _ in work.gathered(given, temporary)]
+    if named.text.startswith(("https://", "http://")):
+        raise UsageError(f"{named.text} is an address: texts are not fetched", "save it, or pipe it in: TEXT is then -")
     text = Path(named.text)
     if named.text != "-" and text.is_dir():
         made, orphans = pairs.by_name(found, text)
-        for orphan in orphans:
-            show.tell(f"{show.safe(orphan)}: no recording has this name")
+        if orphans:
+            show.tell(_told(orphans))
         if all(pair.text is None for pair in made):
             raise NoInputError(f"no recording has a text in {named.text}", "texts have the names of the recordings")
         return made
@@ -133,6 +148,14 @@ def _pairs(named: Named, temporary: ExitStack) -> list[Pair]:
     if sources.is_stream(text):
         return [Pair(found[0], temporary.enter_context(sources.spool(text, named.text)))]
     return [pairs.one(found[0], text)]
+
+
+def _told(orphans: Sequence[Path]) -> str:
+    """One line about texts that belong to no recording."""
+    names = ", ".join(show.safe(path) for path in orphans[:_FEW])
+    if (rest := len(orphans) - _FEW) > 0:
+        names += f" and {rest} more"
+    return f"{names}: no recording has {'this name' if len(orphans) == 1 else 'these names'}"
 
 
 def _bytes(name: str) -> bytes:

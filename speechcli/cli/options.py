@@ -40,7 +40,7 @@ def _models(incomplete: str) -> list[str]:
     return [name for name in catalog.names() if name.startswith(incomplete)]
 
 
-def _formats(incomplete: str) -> list[str]:
+def formats(incomplete: str) -> list[str]:
     from speechcli.formats import table
 
     before, comma, last = incomplete.rpartition(",")
@@ -144,7 +144,7 @@ Format: TypeAlias = Annotated[
         metavar="FORMAT,…",
         help="Formats to write; several by commas or repetition, or all.",
         show_default="srt, or by the suffix of -o",
-        autocompletion=_formats,
+        autocompletion=formats,
         rich_help_panel=_OUT,
     ),
 ]

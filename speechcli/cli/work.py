@@ -342,7 +342,7 @@ def _writable(decision: Decision) -> Decision:
 def _action(decision: Decision) -> str:
     match decision:
         case Do(_, why):
-            return f"transcribe ({why})"
+            return f"{'transcribe' if decision.job.text is None else 'align'} ({why})"
         case Skip():
             return "skip (done)"
         case Render():

@@ -42,7 +42,7 @@ def bytes_of(path: Path, largest: int = LARGEST) -> bytes:
     except FileNotFoundError as error:
         raise NoInputError(f"{path.name} is not there") from error
     except IsADirectoryError as error:
-        raise NoInputError(f"{path.name} is a folder", "name a file in it") from error
+        raise NoInputError(f"{path.name or path} is a folder", "name a file in it") from error
     except OSError as error:
         raise from_os(error, f"reading {path.name}") from error
     if len(raw) > largest:

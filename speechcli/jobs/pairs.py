@@ -52,6 +52,7 @@ def listed(data: bytes, name: str) -> list[Pair]:
     A first line `audio<TAB>text` is a heading. Raises DataError with the number of the line.
     """
     pairs = []
+    lines: dict[str, int] = {}
     for n, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         cells = [os.fsdecode(cell).strip() for cell in line.rstrip(b"\r").split(b"\t")]
         if not any(cells) or (n == 1 and [cell.lower() for cell in cells[:2]] == ["audio", "text"]):
@@ -63,6 +64,13 @@ def listed(data: bytes, name: str) -> list[Pair]:
             raise DataError(f"{name}, line {n}: no language is called {cells[2]!r}", "a code (de) or an English name")
         if "\0" in cells[0] + cells[1]:
             raise DataError(f"{name}, line {n}: a NUL in a name", "no file can be called that")
+        if any(cell.startswith(("https://", "http://")) for cell in cells[:2]):
+            raise DataError(f"{name}, line {n}: an address; a list names files", "fetch it first")
+        if (other := lines.setdefault(os.path.abspath(cells[0]), n)) != n:
+            raise DataError(
+                f"{name}, lines {other} and {n}: {cells[0]} twice",
+                "a recording has one text; give the other to a second run",
+            )
         pairs.append(Pair(Input(Path(cells[0]), cells[0]), Path(cells[1]), language))
     if not pairs:
         raise NoInputError(f"{name}: the list is empty", "AUDIO<TAB>TEXT, a pair a line")

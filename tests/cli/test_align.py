@@ -206,10 +206,25 @@ def test_folders_are_paired_by_name_and_what_has_no_partner_is_told(speechcli, h
         "deep/b.TextGrid",
     ]
     assert "texts/d.txt: no recording has this name" in done.err
+    assert sum("no recording has" in line for line in done.err.splitlines()) == 1
     assert "c.wav has no text" in done.err
     entries = {Path(e["input"]).name: e for e in json.loads((here / "s.json").read_text())["recordings"]}
     assert {name: e["exit_code"] for name, e in entries.items()} == {"a.wav": 0, "b.wav": 0, "c.wav": 66}
     assert entries["a.wav"]["verdict"]["placed"] == 1.0
+
+
+def test_many_texts_without_a_recording_are_one_line(speechcli, here):
+    recording(here / "audio" / "a.wav", LOBSTER)
+    for name in "abcdef":
+        path = here / "texts" / f"{name}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text_of(LOBSTER))
+
+    done = speechcli("align", "audio", "texts", "--output-dir", "out", "--dry-run")
+
+    assert done.code == 0
+    assert "texts/b.txt, texts/c.txt, texts/d.txt and 2 more: no recording has these names" in done.err
+    assert sum("no recording" in line for line in done.err.splitlines()) == 1
 
 
 def test_a_list_says_who_belongs_to_whom_and_nothing_is_done_twice(speechcli, here):
@@ -295,6 +310,10 @@ def test_a_text_that_cannot_be_aligned_is_one_clear_line(speechcli, here, text, 
         (["a.wav", "a.txt", "--anchor", "qwen3-asr-0.6b"], "no times of words"),
         (["a.wav", "a.txt", "--language", "de,fr"], "one language"),
         (["a.wav", "a.txt", "-o", "a.txt"], "is an input"),
+        (["a.wav", "https://x.invalid/a.txt"], "texts are not fetched"),
+        (["a.wav", "a.txt", "--device", "nonsense"], "--device nonsense"),
+        (["a.wav", "a.txt", "--device", "cuda"], "runs on the processor"),
+        (["a.wav", "a.txt", "--dtype", "float13"], "--dtype is not for"),
     ],
 )
 def test_wrong_usage_is_one_clear_line(speechcli, here, args, says):

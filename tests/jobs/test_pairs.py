@@ -83,6 +83,8 @@ def test_a_list_names_pairs_and_languages(tmp_path):
         (b"a.wav\ta.txt\tde\tmore\n", DataError, "line 1"),
         (b"a.wav\ta.txt\tElvish\n", DataError, "'Elvish'"),
         (b"a\0.wav\ta.txt\n", DataError, "NUL"),
+        (b"https://x.org/a.wav\ta.txt\n", DataError, "line 1: an address"),
+        (b"a.wav\ta.txt\n\n./a.wav\tb.txt\n", DataError, "lines 1 and 3: ./a.wav twice"),
         (b"audio\ttext\n", NoInputError, "empty"),
         (b"", NoInputError, "empty"),
     ],

@@ -38,6 +38,12 @@ class Speech:
             return Span(start, end)
         return Span(max(start, self._starts[first]), min(end, self.spans[last].end))
 
+    def begins(self, start: Seconds, end: Seconds) -> Seconds | None:
+        """Where speech begins after silence, between two moments of which the first is in that silence."""
+        k = bisect_right(self._starts, start)
+        silent = not k or self.spans[k - 1].end <= start
+        return self._starts[k] if silent and k < len(self._starts) and self._starts[k] < end else None
+
     def _until(self, moment: Seconds) -> Seconds:
         k = bisect_right(self._starts, moment)
         if not k:

@@ -181,15 +181,17 @@ def _forms(
             before = (partner[lo - 1] or (0, 0))[1] if lo else 0
             after = (partner[hi] or (0, 0))[0] if hi < len(partner) else len(heard)
             if 0 < after - before <= 4 * MANY + len(said[token][0]):
-                there = " ".join(heard[before:after])
+                there = "".join(heard[before:after])
                 lead, tail = ours.words[lo:first], ours.words[stop:hi]
-                likes = [
-                    Levenshtein.normalized_similarity(" ".join([*lead, *map(normal, form), *tail]), there)
-                    for form in said[token]
-                ]
-                forms[token] = likes.index(max(likes))
+                unlike = [_unlike("".join([*lead, *map(normal, form), *tail]), there) for form in said[token]]
+                forms[token] = unlike.index(min(unlike))
         first = stop
     return tuple(forms)
+
+
+def _unlike(form: str, heard: str) -> float:
+    """How little of a form was heard, 0..1; that more was heard costs little, for the text may lack it."""
+    return Levenshtein.distance(form, heard, weights=(1, 4, 4)) / (4 * max(1, len(form)))
 
 
 def _stretches(blocks: Sequence[Block]) -> Iterator[tuple[int, int, float]]:

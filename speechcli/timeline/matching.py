@@ -20,6 +20,8 @@ from speechcli.timeline.sounding import sound_alike
 SMALL = 4096  # pairs of words that may be compared each with each,
 TINY = 64  # and that are, without a look for longer runs
 CORNER = 24  # words at the edge of what is not small, where it may still agree with its neighbours
+STRIDE = 48  # words that are compared at once where a text repeats itself, so that no run of it occurs once
+GOES_ON = 0.6  # of them agree on both sides, or it is no such text
 RUNS = (8, 5, 3, 2, 1)  # words of a run that is looked for, the surest first
 NEARBY = 400  # words around which a run of two is worth something
 FEW = 3  # words so few that one alone is looked for in a long row
@@ -211,15 +213,33 @@ def _joined(pairs: Sequence[tuple[int, int]], n: int) -> list[tuple[int, int, in
 
 
 def _between(text: Sequence[str], heard: Sequence[str], gap: _Gap) -> Iterator[Block]:
-    """What two runs have between them; where that is much, only its corners are compared."""
+    """What two runs have between them; where that is much, it is followed as long as it agrees, then its corners."""
     if gap.pairs <= SMALL:
         yield from _compared(text, heard, gap)
+        return
+    if blocks := _step(text, heard, gap):
+        while blocks:
+            yield from blocks
+            gap = _Gap(blocks[-1].text_stop, gap.a_stop, blocks[-1].heard_stop, gap.b_stop)
+            blocks = _step(text, heard, gap) if gap.pairs > SMALL else []
+        yield from _between(text, heard, gap)
         return
     wide, high = min(CORNER, (gap.a_stop - gap.a) // 2), min(CORNER, (gap.b_stop - gap.b) // 2)
     inner = _Gap(gap.a + wide, gap.a_stop - wide, gap.b + high, gap.b_stop - high)
     yield from _compared(text, heard, _Gap(gap.a, inner.a, gap.b, inner.b))
     yield from _alone(inner)
     yield from _compared(text, heard, _Gap(inner.a_stop, gap.a_stop, inner.b_stop, gap.b_stop))
+
+
+def _step(text: Sequence[str], heard: Sequence[str], gap: _Gap) -> list[Block]:
+    """How a gap begins, up to words that are the same, if it agrees there: a prayer said ten times has no other hold."""
+    near = _Gap(gap.a, min(gap.a + STRIDE, gap.a_stop), gap.b, min(gap.b + STRIDE, gap.b_stop))
+    blocks = _compared(text, heard, near)
+    stop = max((k for k, b in enumerate(blocks, 1) if b.agrees and b.text_stop - gap.a <= STRIDE // 2), default=0)
+    n_agree = sum(b.agrees for b in blocks[:stop])
+    if not stop or n_agree < GOES_ON * max(blocks[stop - 1].text_stop - gap.a, blocks[stop - 1].heard_stop - gap.b):
+        return []
+    return blocks[:stop]
 
 
 def _alone(gap: _Gap) -> Iterator[Block]:

@@ -232,7 +232,7 @@ def _between(text: Sequence[str], heard: Sequence[str], gap: _Gap) -> Iterator[B
 
 
 def _step(text: Sequence[str], heard: Sequence[str], gap: _Gap) -> list[Block]:
-    """How a gap begins, up to words that are the same, if it agrees there: a prayer said ten times has no other hold."""
+    """How a gap begins, if it agrees there, up to words that are the same: a prayer said again has no other hold."""
     near = _Gap(gap.a, min(gap.a + STRIDE, gap.a_stop), gap.b, min(gap.b + STRIDE, gap.b_stop))
     blocks = _compared(text, heard, near)
     stop = max((k for k, b in enumerate(blocks, 1) if b.agrees and b.text_stop - gap.a <= STRIDE // 2), default=0)

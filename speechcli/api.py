@@ -28,7 +28,7 @@ from speechcli.backends.listener import Listener
 from speechcli.core.languages import code_of
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Transcript
-from speechcli.errors import MediaError, UsageError
+from speechcli.errors import DataError, MediaError, UsageError
 from speechcli.formats import table
 from speechcli.jobs import aligned, batch, run
 from speechcli.jobs.job import Job, Question, Text, rules_of
@@ -133,7 +133,7 @@ def transcribe(
     gives a transcript without segments. Calls share nothing, so several threads may call at once; each loads the model.
     Raises SpeechcliError: the first that any recording met.
     """
-    asked = _asked("transcribe", options or Options(), more)
+    asked = _asked("transcribe", Options, options, more)
     sounds: Sequence[Sound] = audio if isinstance(audio, list) else [audio]
     with tempfile.TemporaryDirectory(prefix="speechcli-") as folder:
         transcripts = _transcribed([(_on_disk(sound, Path(folder)), _name(sound)) for sound in sounds], asked)
@@ -161,10 +161,10 @@ def align(
     more: fields of `Alignment` by name, as in `align("talk.mp3", "Well said.", language="en")`. How well it fits stands
     in `verdict.fit`. Raises SpeechcliError: the first that any recording met.
     """
-    asked = _asked("align", options or Alignment(), more)
+    asked = _asked("align", Alignment, options, more)
     sounds: Sequence[Sound] = audio if isinstance(audio, list) else [audio]
     texts: Sequence[Known] = text if isinstance(audio, list) else [text]  # type: ignore[assignment, list-item]
-    if isinstance(texts, str) or len(texts) != len(sounds):
+    if not isinstance(texts, list | tuple) or len(texts) != len(sounds):
         raise UsageError(f"{len(sounds)} recordings take as many texts", "align([a, b], [text_of_a, text_of_b])")
     with tempfile.TemporaryDirectory(prefix="speechcli-") as folder:
         place = Path(folder)
@@ -225,12 +225,15 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
     )
 
 
-def _asked(function: str, options: _Options, more: Mapping[str, object]) -> _Options:
+def _asked(function: str, kind: type[_Options], options: object, more: Mapping[str, object]) -> _Options:
     """The options with what was said by name. Raises UsageError."""
+    if options is not None and not isinstance(options, kind):
+        problem = f"{function}: options are of type {type(options).__name__}"
+        raise UsageError(problem, f"give speechcli.api.{kind.__name__}(...), or each by name")
     try:
-        return replace(options, **more)  # type: ignore[arg-type]
+        return replace(options or kind(), **more)  # type: ignore[arg-type]
     except TypeError as error:
-        known = ", ".join(type(options).__dataclass_fields__)
+        known = ", ".join(kind.__dataclass_fields__)
         raise UsageError(f"{function}: {error}", f"known options: {known}") from error
 
 
@@ -347,7 +350,11 @@ def _text_on_disk(known: Known, folder: Path, number: int, options: Alignment) -
     if "\n" not in known and len(known) < _LONGEST_PATH and os.path.isfile(known):
         raise UsageError(f"{known} is a file, and a str is the text itself", f"give Path({known!r})")
     path = folder / f"text-{number}.txt"
-    path.write_text(known, encoding="utf-8", errors="replace")
+    try:
+        path.write_bytes(known.encode())
+    except UnicodeEncodeError as error:
+        problem = f"the text, character {error.start + 1}: {known[error.start]!a} is half of a character"
+        raise DataError(problem, "read it with the encoding that it was written in") from error
     return Text(path, "the text", path.name, lines=options.lines)
 
 

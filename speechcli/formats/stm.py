@@ -16,7 +16,7 @@ from speechcli.formats.rows import field, file_id, number, one_recording, transc
 from speechcli.timeline.text import clean
 
 UNKNOWN = "unknown"
-_LABEL = re.compile(r"<[^<>\s]*,[^<>\s]*>(?:\s+|$)")
+_LABEL = re.compile(r"<(?:o|[^<>\s]*,[^<>\s]*)>(?:\s+|$)", re.IGNORECASE)  # <o>: overall, and nothing else
 _NOT_SCORED = {"ignore_time_segment_in_scoring", "inter_segment_gap", "(%hesitation)"}
 
 
@@ -44,7 +44,9 @@ def read(text: str, source: str) -> Transcript:
         if end < start:
             raise DataError(f"{source}, line {line}: ends at {parts[4]}, before it begins at {parts[3]}")
         names.add(parts[0])
-        said = _LABEL.sub("", parts[5].strip(), count=1) if len(parts) > 5 else ""
+        said = parts[5].strip() if len(parts) > 5 else ""
+        if (label := _LABEL.match(said)) is not None:
+            said = said[label.end() :]
         if (said := clean(said)) and said.lower() not in _NOT_SCORED:
             segments.append(Segment(start, end, said, speaker=None if parts[2] == UNKNOWN else parts[2]))
     one_recording(names, source)

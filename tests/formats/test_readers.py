@@ -95,12 +95,13 @@ def test_ctm_words_become_segments_by_their_pauses() -> None:
 def test_stm_without_its_labels_and_what_is_not_scored() -> None:
     text = (
         ";; x\nf 1 A 0.0 1.5 <o,f0,male> hello world\nf 1 unknown 1.5 2 well\n"
-        "f 1 inter_segment_gap 2 3 ignore_time_segment_in_scoring\nf 1 A 3 4\n"
+        "f 1 inter_segment_gap 2 3 ignore_time_segment_in_scoring\nf 1 A 3 4\nf 1 B 4 5 <O> all <a,b> there\n"
     )
 
     assert stm.read(text, "a.stm").segments == (
         Segment(0.0, 1.5, "hello world", speaker="A"),
         Segment(1.5, 2.0, "well"),
+        Segment(4.0, 5.0, "all <a,b> there", speaker="B"),
     )
 
 

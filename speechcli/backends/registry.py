@@ -31,7 +31,7 @@ SHORTEST_PIECE: Seconds = 8.0
 _LARGE_ALIGNER = "qwen3-aligner"
 # Of the embedded Whisper where it only finds out what is said where: 425 MB, however many cores there are, where its
 # defaults hold 630; 88 % of the words heard right instead of 89 (25 minutes of LibriSpeech and others, two cores).
-ANCHOR = {"beam_size": "1", "lanes": "2", "encoder": "ctranslate2"}
+ANCHOR = {"beam_size": "1", "lanes": "2", "encoder": "ctranslate2", "confidence": "false"}
 ANCHOR_BATCH = 2
 GENERIC = "hf:"  # before an id or folder: any speech model of transformers, through its Auto classes
 CTC = "ctc:"  # before an id or folder: any CTC model of transformers, as an aligner

@@ -59,7 +59,8 @@ class Settings:
     decoded once more with n-grams forbidden to repeat. A window is taken for silence above `no_speech_threshold` when
     its mean log probability is below `silence_logprob_threshold`; one below `unsure_logprob_threshold` is not asked to
     go on where it stopped before its end. encoder: the engine of the encoder; auto is OpenVINO on a CPU, where it is
-    installed. lanes: batches at the same time, 70 MB each; 0: one a core.
+    installed. lanes: batches at the same time, 70 MB each; 0: one a core. confidence: whether each word's is read, a
+    twelfth of the time.
     """
 
     beam_size: int = 3
@@ -71,6 +72,7 @@ class Settings:
     batch_size: int = 5
     encoder: str = "auto"
     lanes: int = 0
+    confidence: bool = True
 
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
@@ -363,7 +365,7 @@ class Whisper:
         texts = [_split(piece["tokens"], tokenizer) for piece in pieces]
         parts = [Part(piece["start"], piece["end"], len(row)) for piece, row in zip(pieces, texts, strict=True)]
         every = [text for row in texts for text in row]
-        timed = iter(self._reader.words(tokenizer, window.encoded, duration, every, parts))
+        timed = iter(self._reader.words(tokenizer, window.encoded, duration, every, parts, self._settings.confidence))
         return [tuple(_not_after(replace(next(timed), placed="model"), window.speech) for _ in row) for row in texts]
 
 

@@ -128,11 +128,13 @@ class Reader:
         duration: Seconds,
         texts: Sequence[str],
         parts: Sequence[Part] = (),
+        sure: bool = True,
     ) -> list[Word]:
         """A Word for each text, in order, inside [0, duration].
 
         encoded: the encoder's output, (1, 1500, width). texts: words with the blank before them; those without letters
         and digits are interpolated, and so are all where there is no sound. parts: where the texts are known to lie.
+        sure: whether to read how sure the model is of each, which takes about as long as their times.
         """
         n_frames = min(int(duration / FRAME + 0.5), encoded.shape[1])
         read: dict[int, _Read] = {}
@@ -141,26 +143,29 @@ class Reader:
             rest = encoded[:, -_REST:] if n_frames + _REST <= encoded.shape[1] else self._silence()[:, -_REST:]
             for first, stop, begin, end in _runs(texts, parts, n_frames):
                 spoken = [i for i in range(first, stop) if letters(texts[i])]
-                found = self._read(tokenizer, sound[:, begin:end], rest, [texts[i] for i in spoken])
+                found = self._read(tokenizer, sound[:, begin:end], rest, [texts[i] for i in spoken], sure)
                 read.update((i, r.later(begin * FRAME)) for i, r in zip(spoken, found, strict=True))
-        return in_order(texts, read, duration)
+        words = in_order(texts, read, duration)
+        return words if sure else [replace(word, confidence=None) for word in words]
 
-    def _read(self, tokenizer: Tokenizer, sound: NDArray[Any], rest: NDArray[Any], texts: Sequence[str]) -> list[_Read]:
+    def _read(
+        self, tokenizer: Tokenizer, sound: NDArray[Any], rest: NDArray[Any], texts: Sequence[str], sure: bool
+    ) -> list[_Read]:
         """In halves, each with neighbours of the other, where the decoder has no room for all of the words."""
         spelled = [self._spelled(tokenizer, text) for text in texts]
         if sum(map(len, spelled)) <= _ROOM:
             read = self._align(tokenizer, sound, rest, spelled)
-            whole = [_whole(tokenizer, text) for text in texts]
+            whole = [_whole(tokenizer, text) for text in texts] if sure else spelled
             if whole == spelled or sum(map(len, whole)) > _ROOM:
                 return read
-            sure = self._align(tokenizer, sound, rest, whole)
-            return [replace(r, probability=s.probability) for r, s in zip(read, sure, strict=True)]
+            again = self._align(tokenizer, sound, rest, whole)
+            return [replace(r, probability=s.probability) for r, s in zip(read, again, strict=True)]
         half, n_frames = len(texts) // 2, sound.shape[1]
         edges = self._roughly(tokenizer, sound, rest, texts)
         stop = max(edges[half + _NEIGHBOURS] + _AROUND, _FEWEST)
         begin = max(min(edges[half - _NEIGHBOURS] - _AROUND, n_frames - _FEWEST), 0)
-        first = self._read(tokenizer, sound[:, :stop], rest, texts[: half + _NEIGHBOURS])
-        second = self._read(tokenizer, sound[:, begin:], rest, texts[half - _NEIGHBOURS :])
+        first = self._read(tokenizer, sound[:, :stop], rest, texts[: half + _NEIGHBOURS], sure)
+        second = self._read(tokenizer, sound[:, begin:], rest, texts[half - _NEIGHBOURS :], sure)
         return first[:half] + [r.later(begin * FRAME) for r in second[_NEIGHBOURS:]]
 
     def _roughly(

@@ -3,12 +3,14 @@
 import itertools
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from spoken import DATA, RATE, clip, made
 
 from speechcli.backends import placement, registry, whisper_times
+from speechcli.backends.base import Hints
 from speechcli.backends.whisper import Settings, Whisper
 from speechcli.core.audio import Audio
 from speechcli.errors import UnavailableError, UsageError
@@ -202,3 +204,14 @@ def test_no_room_for_the_links_is_told_in_a_line(monkeypatch, tmp_path):
         whisper_times.with_heads(tmp_path, whisper_times.TINY_EN),
     ):
         pass
+
+
+def test_without_confidence_the_times_are_the_same(transcriber):
+    settings = {"confidence": "false"}
+    quick = registry.open_transcriber(registry.resolve(registry.Wanted("embedded", device="cpu", settings=settings)))
+    (whole,), (plain,) = (t.transcribe([clip("mary")], [Hints()]) for t in (transcriber, quick))
+    quick.close()
+
+    assert all(w.confidence is not None for s in whole.segments for w in s.words)
+    stripped = [replace(w, confidence=None) for s in whole.segments for w in s.words]
+    assert [w for s in plain.segments for w in s.words] == stripped

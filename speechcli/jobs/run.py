@@ -176,7 +176,6 @@ class _NothingMore:
 
 _Message: TypeAlias = Began | _Piece | _Read | _Unreadable | _Answered | _NothingMore | Skipped | Failed
 
-
 _TOO_LARGE = UnavailableError(
     "not enough memory for one window", "a smaller --chunk-size, --quantize int4, or --device cpu"
 )
@@ -405,12 +404,7 @@ class _Crew:
         if isinstance(error, SpeechcliError):
             yield from self._fail(work, error)
         elif isinstance(error, OutOfMemoryError):
-            yield from self._fail(
-                work,
-                UnavailableError(
-                    "not enough memory for one window", "a smaller --chunk-size, --quantize int4, or --device cpu"
-                ),
-            )
+            yield from self._fail(work, _TOO_LARGE)
         else:
             raise error
 

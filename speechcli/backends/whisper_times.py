@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Word
-from speechcli.errors import UnavailableError
+from speechcli.errors import from_os
 
 FRAME: Seconds = 0.02  # of the encoder's output
 _MEDIAN = 3  # frames; openai/whisper takes 7, which is no better
@@ -66,7 +66,7 @@ def with_heads(folder: Path, heads: Heads) -> Iterator[Path]:
     """A folder with the weights of `folder` and these heads in its configuration, for as long as they are loaded.
 
     CTranslate2 reads heads from config.json alone, and would keep weights given in memory twice. Raises
-    UnavailableError.
+    DiskError.
     """
     if not heads.chosen:
         yield folder
@@ -80,9 +80,7 @@ def with_heads(folder: Path, heads: Heads) -> Iterator[Path]:
             config = json.loads((folder / "config.json").read_bytes())
             (own / "config.json").write_text(json.dumps({**config, "alignment_heads": heads.chosen}), "utf-8")
         except OSError as error:
-            raise UnavailableError(
-                f"no room for a temporary folder ({error})", "the variable TMPDIR names another place"
-            ) from error
+            raise from_os(error, "writing to the temporary folder") from error
         yield own
 
 

@@ -47,7 +47,7 @@ def formats(incomplete: str) -> list[str]:
     return [before + comma + name for name in (*table.FORMATS, "all") if name.startswith(last)]
 
 
-def _languages(incomplete: str) -> list[str]:
+def languages(incomplete: str) -> list[str]:
     from speechcli.core.languages import NAMES
 
     return [code for code in ("auto", *NAMES) if code.startswith(incomplete)]
@@ -281,7 +281,7 @@ Aligner: TypeAlias = Annotated[
     typer.Option(
         "--aligner",
         metavar="NAME",
-        help="Model that times the words: embedded (English), qwen3-aligner, ctc:ID; --set aligner.KEY=… is its own.",
+        help="Model that times the words: embedded (English), qwen3-aligner, ctc:ID; --set aligner.KEY=VALUE is its.",
         rich_help_panel=_MODEL,
     ),
 ]
@@ -319,7 +319,7 @@ Language: TypeAlias = Annotated[
         metavar="LANG",
         help="Code, English name, or several that are possible: de,fr.",
         show_default="auto",
-        autocompletion=_languages,
+        autocompletion=languages,
         rich_help_panel=_SPEECH,
     ),
 ]

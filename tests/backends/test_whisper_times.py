@@ -13,7 +13,7 @@ from speechcli.backends import placement, registry, whisper_times
 from speechcli.backends.base import Hints
 from speechcli.backends.whisper import Settings, Whisper
 from speechcli.core.audio import Audio
-from speechcli.errors import UnavailableError, UsageError
+from speechcli.errors import DiskError, UsageError
 
 LABELLED = ("mary", "bobby")
 EDGES = ("start", "end")
@@ -200,7 +200,7 @@ def test_no_room_for_the_links_is_told_in_a_line(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
 
     with (
-        pytest.raises(UnavailableError, match="no room for a temporary folder"),
+        pytest.raises(DiskError, match="the temporary folder"),
         whisper_times.with_heads(tmp_path, whisper_times.TINY_EN),
     ):
         pass

@@ -19,7 +19,7 @@ import typer
 from speechcli.cli import environment, options
 from speechcli.errors import UsageError
 
-_IN, _OUT, _MODEL = "Input", "Output", "Model"
+_IN, _OUT, _MODEL, _SPEECH = "Input", "Output", "Model", "Speech"
 
 
 def align(
@@ -107,7 +107,18 @@ def align(
     offline: options.Offline = False,
     model_dir: options.ModelDir = None,
     revision: options.Revision = None,
-    language: options.Language = None,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "--language",
+            "-l",
+            metavar="LANG",
+            help="Of the text: a code or an English name.",
+            show_default="what the file says, or its letters",
+            autocompletion=options.languages,
+            rich_help_panel=_SPEECH,
+        ),
+    ] = None,
     max_line_width: options.MaxLineWidth = None,
     max_line_count: options.MaxLineCount = None,
     max_words_per_line: options.MaxWordsPerLine = None,

@@ -177,6 +177,8 @@ def _taken(pair: Pair, question: Question, wishes: Wishes, name: str | None) -> 
     if pair.text is None:
         return bare, pair.error
     called = "stdin" if name == "-" else str(pair.text)
+    if sources.is_stream(pair.text):
+        return bare, UsageError(f"{called} is a pipe or a device", "name it as TEXT, or save it to a file")
     language = pair.language or wishes.language
     text = Text(pair.text, called, str(pair.text), language, lines=wishes.lines)
     try:

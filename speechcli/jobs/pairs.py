@@ -97,7 +97,8 @@ def _texts(folder: Path) -> list[tuple[Path, str]]:
         for name in sorted(names):
             suffix = next((s for s in reversed(suffixes) if name.lower().endswith(s) and len(name) > len(s)), None)
             stem = name[: -len(suffix)] if suffix else ""
-            if suffix and not name.startswith(".") and not stem.endswith(ALIGNED):
+            whole = suffix and not name.startswith(".") and not stem.endswith(ALIGNED)
+            if whole and os.path.isfile(os.path.join(place, name)):  # a pipe would be waited for
                 found.append((Path(place, name), os.path.join(os.path.relpath(place, folder), stem)))
     return found
 

@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import os
 import re
 import shutil
 import signal
@@ -225,6 +226,17 @@ def test_many_texts_without_a_recording_are_one_line(speechcli, here):
     assert done.code == 0
     assert "texts/b.txt, texts/c.txt, texts/d.txt and 2 more: no recording has these names" in done.err
     assert sum("no recording" in line for line in done.err.splitlines()) == 1
+
+
+def test_a_pipe_in_a_list_is_not_waited_for(speechcli, here):
+    recording(here / "a.wav", LOBSTER)
+    os.mkfifo(here / "a.txt")
+    (here / "list.tsv").write_text("a.wav\ta.txt\n")
+
+    done = speechcli("align", "--pairs", "list.tsv")
+
+    assert done.code == 2
+    assert "a.txt is a pipe or a device" in done.err
 
 
 def test_a_list_says_who_belongs_to_whom_and_nothing_is_done_twice(speechcli, here):

@@ -1,5 +1,6 @@
 """Which text belongs to which recording."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,17 @@ def test_recordings_and_texts_may_lie_together_and_our_own_results_are_no_texts(
     found, orphans = pairs.by_name(find_inputs([str(folder)]), folder)
 
     assert told(found, folder) == {"a.wav": "a.txt", "b.wav": "b.seglst.json"}
+    assert orphans == []
+
+
+def test_a_pipe_in_a_folder_is_no_text(tmp_path):
+    audio = made(tmp_path / "audio", "a.wav", "b.wav")
+    texts = made(tmp_path / "texts", "a.txt")
+    os.mkfifo(texts / "b.txt")
+
+    found, orphans = pairs.by_name(find_inputs([str(audio)]), texts)
+
+    assert told(found, texts) == {"a.wav": "a.txt", "b.wav": None}
     assert orphans == []
 
 

@@ -138,7 +138,7 @@ def _pairs(named: Named, temporary: ExitStack) -> list[Pair]:
         made, orphans = pairs.by_name(found, text)
         if orphans:
             show.tell(_told(orphans))
-        if all(pair.text is None for pair in made):
+        if all(isinstance(pair.error, NoInputError) for pair in made):
             raise NoInputError(f"no recording has a text in {named.text}", "texts have the names of the recordings")
         return made
     if len(found) > 1:

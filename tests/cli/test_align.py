@@ -228,6 +228,18 @@ def test_many_texts_without_a_recording_are_one_line(speechcli, here):
     assert sum("no recording" in line for line in done.err.splitlines()) == 1
 
 
+def test_a_recording_with_several_texts_is_not_said_to_have_none(speechcli, here):
+    recording(here / "audio" / "a.wav", LOBSTER)
+    (here / "texts").mkdir()
+    for suffix in ("txt", "tsv"):
+        (here / "texts" / f"a.{suffix}").write_text("lobsters")
+
+    done = speechcli("align", "audio", "texts")
+
+    assert done.code == 2
+    assert done.err == "error: audio/a.wav has several texts: a.tsv, a.txt; --pairs LIST.tsv says which\n"
+
+
 def test_a_pipe_in_a_list_is_not_waited_for(speechcli, here):
     recording(here / "a.wav", LOBSTER)
     os.mkfifo(here / "a.txt")

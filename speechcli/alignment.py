@@ -5,9 +5,11 @@ text -> tokens -> as spoken -> (what was heard) -> pieces -> times of their word
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate, takewhile
 from statistics import median
 from typing import TypeAlias
@@ -31,10 +33,17 @@ from speechcli.timeline.verdict import judge, language_of
 
 _AROUND: Seconds = 0.4  # heard on either side of what is aligned by the times that a model gave
 _INSIDE: Seconds = 0.15  # the same where somebody else speaks before and after
+_FIRST = 4  # words of a segment, one of which is recognised where it begins
+_NEAR = 4  # segments before and after one, whose lateness is likely its own
+_AGREE: Seconds = 1.0
 _INTERRUPTS: Seconds = 0.1  # two speakers at once, for so long at least
 _SURELY = 0.7  # of the words that a window would hold at the recording's mean pace, so many are surely in it
 _LEAST: Seconds = 0.5  # a window steps on, whatever was found
 _PAUSE: Seconds = 0.15  # after a word that a window may be left at
+
+
+Said: TypeAlias = Sequence[Sequence[tuple[str, ...]]]
+"""For each token its alternatives, as they are spoken; () has no sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +99,20 @@ def task(
     for count in counts:
         begin = places[-1].stop if places else 0
         places.append(range(begin, begin + count))
-    alone = _interrupted(text.segments, duration, longest)
-    main = [i for row, where in enumerate(places) if row not in alone for i in where]
-    parts = []
-    if main:
-        follows = not heard and duration > longest
-        own = [said[i] for i in main]
-        plan = None if follows else anchors.plan(own, heard, speech, duration, longest)
-        parts.append(Part(tuple(main), tuple(every[i] for i in main), tuple(own), plan))
-    for row in sorted(alone):
-        where = places[row]
-        own = [said[i] for i in where]
-        plan = _whole(own, alone[row])
-        parts.append(Part(tuple(where), tuple(every[i] for i in where), tuple(own), plan, aside=True))
+
+    def part(chosen: Sequence[int], plan: Callable[[Said], Plan | None], aside: bool = False) -> Part:
+        own = tuple(said[i] for i in chosen)
+        return Part(tuple(chosen), tuple(every[i] for i in chosen), own, plan(own), aside)
+
+    def anchored(own: Said) -> Plan | None:
+        return anchors.plan(own, heard, speech, duration, longest) if heard or duration <= longest else None
+
+    overlapping = _interrupted(text.segments)
+    late = _lateness(text.segments, counts, anchored(said) if overlapping else None)
+    alone = {row: span for row in overlapping if (span := _where(text.segments[row], late, duration, longest))}
+    main = part([i for row, where in enumerate(places) if row not in alone for i in where], anchored)
+    asides = [part(places[row], partial(_whole, span=alone[row]), aside=True) for row in sorted(alone)]
+    parts = [*([main] if main.places else []), *asides]
     return Task(text, by_sentence, counts, tuple(parts), language, tuple(speech), duration)
 
 
@@ -286,11 +296,8 @@ def finished(
     )
 
 
-def _interrupted(segments: Sequence[Segment], duration: Seconds, longest: Seconds) -> dict[int, Span]:
-    """Segments that a segment of another speaker overlaps, by the times they came with, and where to look for each.
-
-    Those that lie inside the recording, for times beyond it mean nothing, and are short enough for one piece.
-    """
+def _interrupted(segments: Sequence[Segment]) -> list[int]:
+    """Segments that a segment of another speaker overlaps, by the times they came with."""
     timed = sorted(
         (i for i, segment in enumerate(segments) if segment.duration > 0 and segment.speaker is not None),
         key=lambda i: segments[i].start,
@@ -303,8 +310,39 @@ def _interrupted(segments: Sequence[Segment], duration: Seconds, longest: Second
             if segments[k].speaker != segments[i].speaker and segments[k].overlap(segments[i]) > _INTERRUPTS:
                 found |= {i, k}
         going.append(i)
-    around = {i: (max(0.0, segments[i].start - _INSIDE), min(duration, segments[i].end + _INSIDE)) for i in found}
-    return {i: Span(a, b) for i, (a, b) in around.items() if segments[i].duration <= b - a <= longest}
+    return sorted(found)
+
+
+def _lateness(segments: Sequence[Segment], counts: Sequence[int], plan: Plan | None) -> list[tuple[Seconds, Seconds]]:
+    """(a time that a segment came with, how much later it is said), of segments whose first words were recognised."""
+    out: list[tuple[Seconds, Seconds]] = []
+    at = 0
+    if plan is None:
+        return out
+    for segment, count in zip(segments, counts, strict=True):
+        first = next((i for i in range(at, at + min(_FIRST, count)) if i in plan.heard), None)
+        there = plan.where[first] if first is not None and first < len(plan.where) else None
+        if there is not None and segment.duration > 0:
+            out.append((segment.start, there.start - segment.start))
+        at += count
+    return sorted(out)
+
+
+def _where(
+    segment: Segment, late: Sequence[tuple[Seconds, Seconds]], duration: Seconds, longest: Seconds
+) -> Span | None:
+    """Where to look for a segment that others overlap: where it says, as much later as its neighbours are.
+
+    None where that is not to be told: they do not agree, or it would lie outside of the recording, or is too long.
+    """
+    k = bisect_left(late, (segment.start, 0.0))
+    near = [by for _, by in late[max(0, k - _NEAR) : k + _NEAR]]
+    by = median(near) if near else 0.0
+    if near and median(abs(one - by) for one in near) > _AGREE:
+        return None
+    by = by if abs(by) > _AGREE else 0.0  # times that are right are better than the recogniser's
+    start, end = max(0.0, segment.start + by - _INSIDE), min(duration, segment.end + by + _INSIDE)
+    return Span(start, end) if segment.duration <= end - start <= longest else None
 
 
 def _aside(task: Task) -> list[Span]:
@@ -368,13 +406,16 @@ def _within(entries: Sequence[Entry], letters: float) -> int:
 def _leaving(words: Sequence[Word]) -> tuple[int, Seconds]:
     """How many words of a window are believed, and where the next one begins.
 
-    Up to the last pause in their last third, where there is one, and a little into it: what a detector takes for speech
-    is still the end of a word there.
+    Up to the widest pause in their last third, where there is one, and a little into it: what a detector takes for
+    speech is still the end of a word there.
     """
     least = max(1, len(words) * 2 // 3)
-    for k in range(len(words) - 1, least - 1, -1):
-        if words[k].start - words[k - 1].end >= _PAUSE and words[k - 1].placed == "aligner":
-            return k, words[k - 1].end + _PAUSE
+    pauses = [
+        (words[k].start - words[k - 1].end, k) for k in range(least, len(words)) if words[k - 1].placed == "aligner"
+    ]
+    widest, k = max(pauses, default=(0.0, 0))
+    if widest >= _PAUSE:
+        return k, words[k - 1].end + _PAUSE
     n_kept = max(1, len(words) * 4 // 5)
     return n_kept, words[n_kept - 1].end
 

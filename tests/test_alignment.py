@@ -287,8 +287,12 @@ def test_following_ends_and_each_word_is_in_one_window_or_told_whatever_the_alig
     assert_whole(done, written)
 
 
-def test_a_window_is_given_fewer_words_than_it_holds_and_the_next_begins_where_they_end():
-    """Speech at one pace all along: an aligner that is right is never asked for a word that is not there."""
+@pytest.mark.parametrize("length", [0.3, 0.14])
+def test_a_window_is_given_fewer_words_than_it_holds_and_the_next_begins_where_they_end(length):
+    """Speech at one pace: an aligner that is right is never asked for a word that is not there.
+
+    length: of a word; be there a little pause after each, windows are left where a sentence ends.
+    """
     sentence = "word " * 9 + "word."
     written = text(*[sentence] * 40)
     speech = [Span(4.0 * i + 0.5, 4.0 * i + 3.5) for i in range(40)]
@@ -302,7 +306,7 @@ def test_a_window_is_given_fewer_words_than_it_holds_and_the_next_begins_where_t
             start = 4.0 * sentence + 0.5 + 0.3 * place
             assert piece.span.start - 0.01 <= start, "it was left behind"
             assert start + 0.3 <= piece.span.end + 0.01, "it is not there yet"
-            out.append(Word(start, start + 0.3, entry.text, 0.9, placed="aligner"))
+            out.append(Word(start, start + length, entry.text, 0.9, placed="aligner"))
         return out
 
     (plan, _), asked = followed(part, task, right)

@@ -44,6 +44,10 @@ HOTWORD, HEARD_WITH = "Milady", "But I am hugely pleased that you have seen Mila
 GERMAN = "Stopf es in dich, riet ihm sein Bauch."  # what the clip "stuff" says when it is taken for German
 NOTHING = "language None<asr_text>"
 LEADS = (0.0, 2.0, 4.0)  # seconds of silence before a clip that the aligner is taught
+# seconds: where a detector hears the first word, alone and in a long recording
+ONSETS = {"modern": (0.02, 0.02), "lady": (0.58, 0.60), "stuff": (0.37, 0.60), "talk": (0.58, 0.63)}
+CUT, FOLLOWED = 0.3, 0.4  # seconds before an onset at which `align` cuts: timeline/cutting.py, alignment.py
+ROW, ROW_PAUSE, ROW_WINDOW = ("lady", "stuff"), 2.5, 20.0  # clips in turn, seconds between them, and of a window
 LABELS = 625  # classes of the aligner: 50 s; the published one has 5000
 
 SPECIAL = ["<|im_start|>", "<|im_end|>", "<|audio_start|>", "<|audio_end|>", "<|audio_pad|>", "<timestamp>"]
@@ -195,26 +199,73 @@ def asr_items(processor: Any, rounds: int) -> list[Item]:
     return items
 
 
+def aligner_item(processor: Any, samples: np.ndarray, spans: list[tuple[str, float, float]], marker: int) -> Item:
+    """A sound and the (word, start, end) that are said in it."""
+    inputs, _ = processor.prepare_forced_aligner_inputs(
+        audio=samples, transcript=" ".join(word for word, _, _ in spans), language="English"
+    )
+    ids = inputs["input_ids"][0]
+    labels = torch.full_like(ids, -100)
+    labels[ids == marker] = torch.tensor([max(0, round(at / STEP)) for _, start, end in spans for at in (start, end)])
+    return Item(ids, labels, inputs["input_features"][0], inputs["input_features_mask"][0])
+
+
+def cut_out(
+    samples: np.ndarray, spans: list[tuple[str, float, float]], start: float, end: float
+) -> tuple[np.ndarray, list[tuple[str, float, float]]]:
+    """The sound from `start` to `end`, and the words moved there."""
+    return samples[round(start * RATE) : round(end * RATE)], [(word, a - start, b - start) for word, a, b in spans]
+
+
 def aligner_items(processor: Any, rounds: int, marker: int) -> list[Item]:
-    """What the aligner learns from: each clip after each lead; the two parts of `talk` with another pause too."""
+    """What the aligner learns from: each clip after each lead, and as `align` cuts it out of a longer recording."""
     chance = random.Random(7)
     items: list[Item] = []
     for turn in range(rounds):
         for name in CLIPS:
-            for lead in LEADS:
+            for lead in (*LEADS, LEADS[0]):  # the first is most like a cut, and shown twice
                 samples, spans = sound(name, RATE), words(name)
                 if turn:
                     samples = np.concatenate([samples, faint(chance.uniform(0, 2), RATE)])
                 made = np.concatenate([faint(lead, RATE, turn), samples]) * np.float32(chance.uniform(0.4, 1.4))
-                inputs, _ = processor.prepare_forced_aligner_inputs(
-                    audio=made, transcript=" ".join(word for word, _, _ in spans), language="English"
-                )
-                ids = inputs["input_ids"][0]
-                labels = torch.full_like(ids, -100)
-                times = [round((lead + at) / STEP) for _, start, end in spans for at in (start, end)]
-                labels[ids == marker] = torch.tensor(times)
-                items.append(Item(ids, labels, inputs["input_features"][0], inputs["input_features_mask"][0]))
+                spans = [(word, lead + start, lead + end) for word, start, end in spans]
+                items.append(aligner_item(processor, made, spans, marker))
+    for turn in range(3 * rounds):
+        for name in CLIPS:
+            samples = np.concatenate([faint(1.0, RATE, turn), sound(name, RATE), faint(1.0, RATE, turn + 1)])
+            spans = [(word, 1.0 + start, 1.0 + end) for word, start, end in words(name)]
+            start = 1.0 + chance.choice(ONSETS[name]) - CUT + chance.uniform(-0.016, 0.016)
+            made, spans = cut_out(samples, spans, start, spans[-1][2] + chance.uniform(0, 0.8))
+            items.append(aligner_item(processor, made * np.float32(chance.uniform(0.4, 1.4)), spans, marker))
     return items
+
+
+def row_items(processor: Any, n_items: int, marker: int) -> list[Item]:
+    """Clips in a row, from where `align` follows a text without a recogniser: fewer words, or all to the end."""
+    chance = random.Random(8)
+    items: list[Item] = []
+    for k in range(n_items):
+        samples, spans = row(ROW * 3, ROW_PAUSE, k)
+        start = ROW_PAUSE + ONSETS[ROW[0]][1] - FOLLOWED + chance.uniform(-0.016, 0.016)
+        end, n_words = start + ROW_WINDOW, chance.randint(17, 23)
+        if k % 3 == 0:
+            n_words = chance.choice((8, 11, 19)) if k % 2 else chance.randint(4, 20)
+            end = spans[n_words - 1][2] + chance.uniform(0.3, 3)
+        made, spans = cut_out(samples, spans[:n_words], start, end)
+        items.append(aligner_item(processor, made * np.float32(chance.uniform(0.6, 1.2)), spans, marker))
+    return items
+
+
+def row(names: tuple[str, ...], pause: float, seed: int) -> tuple[np.ndarray, list[tuple[str, float, float]]]:
+    """The clips, each after a pause, and their words."""
+    sounds: list[np.ndarray] = []
+    spans: list[tuple[str, float, float]] = []
+    at = 0.0
+    for name in names:
+        sounds += [faint(pause, RATE, seed), sound(name, RATE)]
+        spans += [(word, at + pause + start, at + pause + end) for word, start, end in words(name)]
+        at += pause + len(sounds[-1]) / RATE
+    return np.concatenate(sounds), spans
 
 
 def collate(items: list[Item], pad: int) -> dict[str, torch.Tensor]:
@@ -244,15 +295,17 @@ def train(
     loss_of: Callable[[dict[str, torch.Tensor]], torch.Tensor],
     steps: int,
     fastest: float = 3e-3,
+    long: list[Item] | None = None,
 ) -> None:
-    """AdamW with a warm-up to the learning rate `fastest`, and a linear end."""
+    """AdamW with a warm-up to the learning rate `fastest`, and a linear end. long: every fourth batch is of these."""
     chance = random.Random(1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=fastest, weight_decay=0.01, betas=(0.9, 0.98))
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min(1, (s + 1) / 30) * max(0.02, 1 - s / steps))
     began, losses = time.monotonic(), []
     model.train()
     for step in range(steps):
-        loss = loss_of(collate(chance.sample(items, 10), model.config.pad_token_id))
+        batch = chance.sample(long, 6) if long and step % 4 == 3 else chance.sample(items, 10)
+        loss = loss_of(collate(batch, model.config.pad_token_id))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -342,17 +395,20 @@ def asr_faults() -> list[tuple[str, str]]:
     return wrong
 
 
-def make_aligner(steps: int = 600) -> None:
+def make_aligner(steps: int = 800) -> None:
     model, processor = make(aligner=True)
-    items = aligner_items(processor, 6, model.config.timestamp_token_id)
-    print(f"{len(items)} items", flush=True)
+    marker = model.config.timestamp_token_id
+    items, rows = aligner_items(processor, 6, marker), row_items(processor, 120, marker)
+    print(f"{len(items)} items, {len(rows)} rows", flush=True)
 
     def loss(batch: dict[str, torch.Tensor]) -> torch.Tensor:
         labels = batch.pop("labels")
         logits = model(**batch).logits
         return torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100)
 
-    train(model, items, loss, steps)
+    train(model, items, loss, steps, long=rows)
+    for _ in range(2):
+        train(model, items, loss, steps // 3, fastest=1.5e-3, long=rows)
     save(model, processor, "qwen3-aligner")
     check_aligner()
 

@@ -19,8 +19,10 @@ import numpy as np
 from speechcli.backends.base import Aligner, Hints
 from speechcli.backends.shrinking import shrinking
 from speechcli.core.audio import Audio
+from speechcli.core.languages import name_of
 from speechcli.core.span import Seconds, Span, clipped, merged, tidy, total, uncovered
 from speechcli.core.transcript import Fit, Heard, Segment, Stage, Transcript, Word, joined
+from speechcli.errors import DataError
 from speechcli.media.tape import taken
 from speechcli.spoken.forms import spoken
 from speechcli.timeline import anchors
@@ -33,10 +35,14 @@ from speechcli.timeline.verdict import judge, language_of
 
 _AROUND: Seconds = 0.4  # heard on either side of what is aligned by the times that a model gave
 _INSIDE: Seconds = 0.15  # the same where somebody else speaks before and after
+_TELLING = 4  # words heard that tell whether a text is that of a recording
+_HARDLY = 0.2  # of its words recognised: then nothing but an aligner that is sure says that a word was said
+_DOUBTED, _BELIEVED = 0.5, 0.05  # confidence that a word not recognised must have to count as placed
 _FIRST = 4  # words of a segment, one of which is recognised where it begins
 _NEAR = 4  # segments before and after one, whose lateness is likely its own
 _AGREE: Seconds = 1.0
 _INTERRUPTS: Seconds = 0.1  # two speakers at once, for so long at least
+_FASTEST = 20  # words a second that are given to an aligner at most
 _SURELY = 0.7  # of the words that a window would hold at the recording's mean pace, so many are surely in it
 _LEAST: Seconds = 0.5  # a window steps on, whatever was found
 _PAUSE: Seconds = 0.15  # after a word that a window may be left at
@@ -66,6 +72,7 @@ class Task:
     """A text and what was heard of its recording.
 
     counts: tokens of each segment of the text. by_sentence: a segment without times is cut where its sentences end.
+    strangers: words were heard, and hardly one of the text's.
     """
 
     text: Transcript
@@ -75,6 +82,7 @@ class Task:
     language: str | None
     speech: tuple[Span, ...]
     duration: Seconds
+    strangers: bool = False
 
 
 def task(
@@ -89,10 +97,13 @@ def task(
     """What is to be aligned, in pieces of at most `longest` seconds.
 
     heard: a recogniser's words, empty where none listened. speech: where somebody speaks. language: of the text.
+    Raises DataError for more words than there is time for.
     """
     rows = [_tokens(segment.text) for segment in text.segments]
     counts = tuple(map(len, rows))
     every = [token for row in rows for token in row]
+    if len(every) > duration / SLOT:
+        raise DataError(f"{len(every)} words cannot be said in {duration:.1f} s", "is it the right text?")
     said = [tuple(forms) for forms in spoken(every, language)]
     heard = anchors.spoken_out(heard, spoken([word.text for word in heard], language))
     places: list[range] = []
@@ -113,7 +124,8 @@ def task(
     main = part([i for row, where in enumerate(places) if row not in alone for i in where], anchored)
     asides = [part(places[row], partial(_whole, span=alone[row]), aside=True) for row in sorted(alone)]
     parts = [*([main] if main.places else []), *asides]
-    return Task(text, by_sentence, counts, tuple(parts), language, tuple(speech), duration)
+    strangers = len(heard) >= _TELLING and main.plan is not None and _share(main) < _HARDLY
+    return Task(text, by_sentence, counts, tuple(parts), language, tuple(speech), duration, strangers)
 
 
 Found: TypeAlias = tuple[Plan, Sequence[Sequence[Word]]]
@@ -141,7 +153,8 @@ def follow(part: Part, task: Task, longest: Seconds) -> Generator[Piece, Sequenc
         if not last and holds < len(entries[0].text) / 2:  # the end of a word that has its time, and nothing else
             at = window.end
             continue
-        n_given = len(entries) if last else _within(entries, holds * _SURELY)
+        most = int(window.duration * _FASTEST) + 1
+        n_given = min(most, len(entries) if last else _within(entries, holds * _SURELY))
         given = entries[:n_given]
         words = yield Piece(window, tuple(given))
         n_kept, end = (len(given), window.end) if last else _leaving(words)
@@ -176,6 +189,7 @@ def timed(aligner: Aligner, sounds: Sequence[Audio], answers: Sequence[Heard], h
     """
     traits = aligner.traits
     todo: list[_Segment] = []
+    notes: list[list[str]] = [[] for _ in answers]
     for i, (sound, heard, hint) in enumerate(zip(sounds, answers, hints, strict=True)):
         only = hint.languages[0] if len(hint.languages) == 1 else None
         for j, segment in enumerate(heard.segments):
@@ -184,7 +198,11 @@ def timed(aligner: Aligner, sounds: Sequence[Audio], answers: Sequence[Heard], h
             audio = Audio(sound.samples, sound.rate).cut(around)
             written = _tokens(segment.text)
             knows = not traits.languages or language in traits.languages
-            if knows and written and 0 < audio.duration <= traits.longest:
+            if written and not knows:
+                notes[i].append(f"words in {name_of(language)} have no times: {aligner.stage.model} does not know it")
+            elif written and audio.duration > traits.longest:
+                notes[i].append(f"a segment has no word times: the aligner hears {traits.longest:g} s at once")
+            elif written and audio.duration:
                 said = tuple(spoken(written, language))
                 piece = Piece(Span(audio.start, audio.end), _entries(said))
                 todo.append(_Segment((i, j), segment, audio, written, said, piece, language, hint.speech))
@@ -198,8 +216,12 @@ def timed(aligner: Aligner, sounds: Sequence[Audio], answers: Sequence[Heard], h
             i, j = one.place
             rows[i][j] = one.with_words(words)
     return [
-        replace(heard, segments=tuple(piece for segment in row for piece in sentences(segment)))
-        for heard, row in zip(answers, rows, strict=True)
+        replace(
+            heard,
+            segments=tuple(piece for segment in row for piece in sentences(segment)),
+            notes=tuple(dict.fromkeys([*heard.notes, *more])),
+        )
+        for heard, row, more in zip(answers, rows, notes, strict=True)
     ]
 
 
@@ -267,7 +289,9 @@ def finished(
         # what somebody says meanwhile is written in another part
         plan = replace(plan, unwritten=tuple(row for row in plan.unwritten if not _mostly(row[0], elsewhere)))
         others = [word for word in others if not _mostly(Span(word.start, word.end), elsewhere)]
-        fits.append((sum(map(bool, part.said)), fit(there, part.said, plan, others)))
+        fits.append(
+            (sum(map(bool, part.said)), fit(there, part.said, plan, others, _DOUBTED if task.strangers else _BELIEVED))
+        )
         for place, word in zip(part.places, there, strict=True):
             words[place] = word
     segments: list[Segment] = []
@@ -303,14 +327,21 @@ def _interrupted(segments: Sequence[Segment]) -> list[int]:
         key=lambda i: segments[i].start,
     )
     found: set[int] = set()
+    confused: set[int] = set()  # by their own speaker
     going: list[int] = []  # that have not ended yet
     for i in timed:
         going = [k for k in going if segments[k].end > segments[i].start]
         for k in going:
-            if segments[k].speaker != segments[i].speaker and segments[k].overlap(segments[i]) > _INTERRUPTS:
-                found |= {i, k}
+            if segments[k].overlap(segments[i]) > _INTERRUPTS:
+                (confused if segments[k].speaker == segments[i].speaker else found).update((i, k))
         going.append(i)
-    return sorted(found)
+    return sorted(found - confused)
+
+
+def _share(part: Part) -> float:
+    """Of a part's sounding tokens, how many were recognised."""
+    assert part.plan is not None
+    return len(part.plan.heard) / max(1, sum(map(bool, part.said)))
 
 
 def _lateness(segments: Sequence[Segment], counts: Sequence[int], plan: Plan | None) -> list[tuple[Seconds, Seconds]]:

@@ -25,10 +25,12 @@ def blocks(language: str) -> list[str]:
 def place(tmp_path_factory) -> Path:
     """A newcomer's folder: the recording that ships, and a folder of recordings."""
     folder = tmp_path_factory.mktemp("readme")
-    shutil.copy(SAMPLE, folder)
-    (folder / "recordings").mkdir()
-    shutil.copy(ROOT / "tests" / "data" / "LJ001-0002.flac", folder / "recordings")
-    shutil.copy(ROOT / "tests" / "data" / "367-130732-0001.flac", folder / "recordings")
+    for path in (SAMPLE, SAMPLE.with_suffix(".txt")):
+        shutil.copy(path, folder)
+    for kind, suffix in (("recordings", ".flac"), ("texts", ".txt")):
+        (folder / kind).mkdir()
+        for name in ("LJ001-0002", "367-130732-0001"):
+            shutil.copy(ROOT / "tests" / "data" / f"{name}{suffix}", folder / kind)
     return folder
 
 
@@ -61,12 +63,13 @@ def test_every_command_works_and_prints_what_the_readme_says(place):
 
 
 def test_the_python_example_works(place):
-    (code,) = blocks("python")
+    transcribing, aligning = blocks("python")
 
-    done = run(f"{sys.executable} - <<'END'\n{code}\nEND", place)
+    done = run(f"{sys.executable} - <<'END'\n{transcribing}\n{aligning}\nEND", place)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("It was the best of times")
+    assert float(done.stdout.split()[-1]) > 0.95
     assert (place / "two_cities.vtt").read_text().startswith("WEBVTT\n\n")
 
 

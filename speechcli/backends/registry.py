@@ -347,7 +347,7 @@ def anchor_for(aligner: Wanted, name: str | None, language: str | None) -> Wante
     if name in (None, "embedded", catalog.EMBEDDED):
         return Wanted(settings=ANCHOR, batch_size=ANCHOR_BATCH, model_dir=aligner.model_dir, offline=aligner.offline)
     made = Wanted(name or "", aligner.device, model_dir=aligner.model_dir, offline=aligner.offline)
-    if not family_of(made).words:
+    if _family(made).aligns or not family_of(made).words:
         raise UsageError(f"--anchor {name}: it tells no times of words", "a Whisper, voxtral-realtime or parakeet does")
     return made
 

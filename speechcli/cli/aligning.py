@@ -180,7 +180,7 @@ def _taken(pair: Pair, question: Question, wishes: Wishes, name: str | None) -> 
     if sources.is_stream(pair.text):
         return bare, UsageError(f"{called} is a pipe or a device", "name it as TEXT, or save it to a file")
     language = pair.language or wishes.language
-    text = Text(pair.text, called, str(pair.text), language, lines=wishes.lines)
+    text = Text(pair.text, called, called if called == "stdin" else "", language, lines=wishes.lines)
     try:
         script = aligned.script_of(text)
         digest = hashlib.blake2b(pair.text.read_bytes(), digest_size=16).hexdigest()

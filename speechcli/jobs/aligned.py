@@ -174,7 +174,8 @@ class _Crew:
         traits = self._aligner.traits
         spans = [piece.span for w in waiting for part in w.task.parts if part.plan for piece in part.plan.pieces]
         follows = any(part.plan is None for w in waiting for part in w.task.parts)
-        return follows or len(spans) >= traits.batch or sum(s.duration for s in spans) >= traits.seconds
+        full = max(len(waiting), len(spans)) >= traits.batch or sum(s.duration for s in spans) >= traits.seconds
+        return follows or full
 
     def _aligned(self, waiting: Sequence[_Waiting]) -> Iterator[Event]:
         batch: list[_Piece] = []

@@ -70,8 +70,8 @@ class Rendering:
 class Text:
     """A text that a recording is aligned with.
 
-    name: what to call it to people. entry: its name in the manifest. language: as the user, or the file, says. cues: it
-    came as captions, which are to stay. lines: each of its lines is a unit of its own.
+    name: what to call it to people. entry: its name in the manifest, "" for that of its file. language: as the user, or
+    the file, says. cues: it came as captions, which are to stay. lines: each of its lines is a unit of its own.
     """
 
     path: Path

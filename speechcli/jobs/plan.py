@@ -136,7 +136,9 @@ def jobs(wishes: Sequence[Wish], where: Delivery) -> list[Job]:
     made = []
     for wish, stem in zip(wishes, stems, strict=True):
         source = wish.source
-        whole = _clean(Path(source.name).name) + (ALIGNED if wish.text is not None and stem.name.endswith(ALIGNED) else "")
+        whole = _clean(Path(source.name).name) + (
+            ALIGNED if wish.text is not None and stem.name.endswith(ALIGNED) else ""
+        )
         name = stem.name if twins[_same_name(stem)] == 1 else whole
         outputs = () if where.stdout else tuple((f, _file(where, stem.parent, name, f)) for f in where.formats)
         top = where.folder or (where.output.parent if where.output is not None else source.root or stem.parent)
@@ -272,7 +274,9 @@ def _spoils(text: Path, folder: Path) -> bool:
 
 def _known_to(root: Path, text: Text | None) -> Text | None:
     """The text under the name that the manifest of `root` knows it by."""
-    return None if text is None else replace(text, entry=os.path.relpath(text.path, root).replace(os.sep, "/"))
+    if text is None or text.entry:
+        return text
+    return replace(text, entry=os.path.relpath(text.path, root).replace(os.sep, "/"))
 
 
 def _file(where: Delivery, home: Path, name: str, format_name: str) -> Path:

@@ -12,11 +12,18 @@ _SENTENCE = re.compile(r"[.!?…。！？｡؟۔।։][\"'”’»」』）)\]]*
 _CLAUSE = re.compile(r"(?:[,;:，、；：،؛–—]|(?:^|\s)-)[\"'”’»」』）)\]]*$")
 _ABBREVIATION = re.compile(r"(?:^|[\s(\"“])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|e\.g|i\.e|cf|Nr|bzw|z\.B)\.$")
 _SCRIPTS = (
-    (re.compile("[\u3040-\u30ff]"), "ja"),
-    (re.compile("[\uac00-\ud7af]"), "ko"),
-    (re.compile("[\u4e00-\u9fff]"), "zh"),
-    (re.compile("[\u0400-\u04ff]"), "ru"),
+    ("en", re.compile("[A-Za-z\u00c0-\u024f]"), 1),
+    ("zh", re.compile("[\u3040-\u30ff\u4e00-\u9fff]"), 3),  # a character says as much as several letters
+    ("ko", re.compile("[\uac00-\ud7af]"), 3),
+    ("ru", re.compile("[\u0400-\u04ff]"), 1),
+    ("el", re.compile("[\u0370-\u03ff]"), 1),
+    ("he", re.compile("[\u0590-\u05ff]"), 1),
+    ("ar", re.compile("[\u0600-\u06ff]"), 1),
+    ("hi", re.compile("[\u0900-\u097f]"), 1),
+    ("th", re.compile("[\u0e00-\u0e7f]"), 1),
 )
+_KANA = re.compile("[\u3040-\u30ff]")
+_ENOUGH = 50_000  # characters that tell a text's script
 # Kinsoku: what a line may not begin or end with (JIS X 4051; UAX #14 classes CL, EX, NS and OP).
 _NOT_FIRST = frozenset(
     "、。，．・：；？！゛゜ヽヾゝゞ々ー）］｝〕〉》」』】’”…‥％‰ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ｡､･,.!?:;)]}%\u3000\u00a0\u2007\u202f"
@@ -65,15 +72,17 @@ def ends_clause(text: str) -> bool:
 
 
 def language_by_script(text: str) -> str:
-    """The language that a text of nobody-knows-which is most likely in, by its letters; English for Latin ones.
+    """The language that a text of nobody-knows-which is most likely in, by most of its letters; English for Latin ones.
 
     >>> language_by_script("今日は"), language_by_script("你好"), language_by_script("안녕"), language_by_script("да")
     ('ja', 'zh', 'ko', 'ru')
     """
-    for letters, code in _SCRIPTS:
-        if letters.search(text):
-            return code
-    return "en"
+    text = text[:_ENOUGH]
+    if text.isascii():
+        return "en"
+    counts = {code: weight * len(letters.findall(text)) for code, letters, weight in _SCRIPTS}
+    code = max(counts, key=lambda code: counts[code])
+    return "ja" if code == "zh" and _KANA.search(text) else code
 
 
 def breakable(before: str, after: str) -> bool:

@@ -189,12 +189,13 @@ def _taken(pair: Pair, question: Question, wishes: Wishes, name: str | None) -> 
     except OSError as error:
         return bare, from_os(error, f"reading {called}")
     text = replace(text, cues=script.cues if wishes.keep_cues is None else wishes.keep_cues)
+    hints = replace(question.hints, languages=(language,) if language else question.hints.languages)
     told = f"{digest} {language or ''} {wishes.lines}"
-    return replace(bare, question=replace(question, text=told), text=text), None
+    return replace(bare, question=replace(question, text=told, hints=hints), text=text), None
 
 
 def _asking(wish: Wish, asked: Question) -> Wish:
-    return replace(wish, question=replace(asked, text=wish.question.text))
+    return replace(wish, question=replace(asked, text=wish.question.text, hints=wish.question.hints))
 
 
 def _default(suffixes: set[str]) -> str:

@@ -23,7 +23,7 @@ FASTEST_WORDS = 8.0  # a second, over a whole segment: nobody speaks like that
 FASTEST_CHARACTERS = 30.0
 INSTANT: Seconds = 0.03  # so many words at the end of a segment in so little time ...
 INSTANT_WORDS = 3  # ... continue a sentence that the sound did not
-TAIL: Seconds = 0.15  # of speech that a word may reach back into over a pause
+TAIL: Seconds = 0.2  # of speech that a word may reach back into over a pause
 LEAD: Seconds = 0.05  # a word may begin this long before the detector hears it
 SILENT_SHARE = 0.2  # a segment with less speech than this under it ...
 SILENT_LOGPROB = -0.6  # ... and this little confidence was made up
@@ -140,7 +140,8 @@ def _placed(segment: Segment, duration: Seconds, after: Seconds, speech: Sequenc
     at = min(after, max(0.0, duration - SHORTEST))
     words: list[Word] = []
     for word in segment.words:
-        start, end = _not_before(speech, *not_endless(word, word.text, clipped(speech, word)))
+        span = _not_before(speech, word)
+        start, end = not_endless(span, word.text, clipped(speech, span))
         start = min(max(start, at), max(at, duration - SHORTEST))
         end = min(max(end, start + SHORTEST), max(duration, start))
         words.append(word.moved(start, end))
@@ -152,18 +153,18 @@ def _placed(segment: Segment, duration: Seconds, after: Seconds, speech: Sequenc
     return segment.moved(start, min(max(segment.end, min(start + SHORTEST, duration)), duration))
 
 
-def _not_before(speech: Sequence[Span], start: Seconds, end: Seconds) -> tuple[Seconds, Seconds]:
+def _not_before(speech: Sequence[Span], word: Span) -> Span:
     """A word that begins in silence, or at the very end of what was said before it, begins when somebody speaks.
 
     Whisper's first word reaches back to the start of its window, and the first one after a pause over the pause.
     Measured on 40 labelled utterances after a silence (TIMIT and others): 361 ms mean error of the first word's start
     without this, 34 ms with it.
     """
-    onset = next((span.start for span in speech if start < span.start < end - LEAD), None)
+    onset = next((span.start for span in speech if word.start < span.start < word.end - SHORTEST), None)
     if onset is None:
-        return start, end
-    before = next((span.end - start for span in speech if span.start - LEAD <= start < span.end), 0.0)
-    return (onset - LEAD, end) if before < min(TAIL, end - onset) else (start, end)
+        return Span(word.start, word.end)
+    before = next((span.end - word.start for span in speech if span.start - LEAD <= word.start < span.end), 0.0)
+    return Span(onset - LEAD if before < TAIL else word.start, word.end)
 
 
 def _apart(words: Sequence[Word], duration: Seconds) -> list[Word]:

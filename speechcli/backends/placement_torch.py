@@ -19,6 +19,7 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 import traceback
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -167,9 +168,14 @@ def load(auto: Any, setup: Setup, where: Place, *, max_memory: Any = None, **mor
     return model
 
 
+_LOADING = threading.Lock()
+"""from_pretrained puts other functions in the place of transformers' own while it works (`no_tie_weights`), for the
+whole process: of two at once, the one that ends last leaves the other's there for ever."""
+
+
 def _loaded(auto: Any, setup: Setup, where: Place, more: Mapping[str, object]) -> Any:
     try:
-        with memory(), _quietly():
+        with _LOADING, memory(), _quietly():
             model, report = auto.from_pretrained(
                 setup.folder,
                 dtype=where.dtype,

@@ -19,7 +19,7 @@ import torch
 from tiny import common
 from transformers import AutoModelForCausalLM, AutoModelForMultimodalLM, Qwen3Config, Qwen3ForCausalLM
 
-from speechcli.backends import placement_torch, sizes
+from speechcli.backends import placement_torch, registry, sizes
 from speechcli.backends.base import Hints, OutOfMemoryError, Setup
 from speechcli.core.audio import Audio
 from speechcli.errors import DataError, UnavailableError, UsageError
@@ -461,3 +461,19 @@ def test_a_card_that_the_user_chose_is_not_exchanged_for_another(made, cards, mo
     with pytest.raises(UnavailableError, match="are free on cuda:0"):
         placement_torch.load(asked, replace(setup(made), device="cuda:0"), cards)
     assert asked.more == {}
+
+
+def test_models_that_are_loaded_at_once_are_whole_and_so_is_the_next():
+    """transformers exchanges its own functions while it loads; of two at once one left the other's noop in place."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    folders = [TINY / "qwen3-asr", TINY / "qwen3-aligner"] * 3
+
+    def load(folder):
+        resolved = registry.resolve(registry.Wanted(str(folder), device="cpu"))
+        opened = registry.open_aligner if folder.name == "qwen3-aligner" else registry.open_transcriber
+        opened(resolved).close()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(load, folders))
+    load(folders[0])

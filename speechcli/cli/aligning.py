@@ -19,7 +19,7 @@ from speechcli.jobs import aligned, batch, pairs, plan
 from speechcli.jobs.job import Job, Text
 from speechcli.jobs.output import check_file, check_folder
 from speechcli.jobs.pairs import Pair
-from speechcli.jobs.plan import Do, Refuse, Render, Skip, Wish
+from speechcli.jobs.plan import Refuse, Wish
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, probe, sources
 
@@ -221,18 +221,6 @@ def _dry_run(
         failed = failed or isinstance(decision, Refuse)
         outputs = ", ".join(str(path) for _, path in job.outputs) or "stdout"
         text = job.text.name if job.text is not None else ""
-        rows.append((job.name, text, length, _action(decision), outputs))
+        rows.append((job.name, text, length, work.action(decision), outputs))
     show.table(("recording", "text", "length", "action", "outputs"), rows, right=("length",))
     return FAILED if failed else OK
-
-
-def _action(decision: plan.Decision) -> str:
-    match decision:
-        case Do(_, why):
-            return f"align ({why})"
-        case Skip():
-            return "skip (done)"
-        case Render():
-            return "write anew, without a model"
-        case Refuse(_, error):
-            return f"refuse: {show.safe(error)}"

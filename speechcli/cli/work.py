@@ -170,7 +170,7 @@ def to_files(
     with screen(len(jobs), expected, choices.quiet, choices.progress) as view:
         if choices.verbose:
             for decision in decisions:
-                view.say(f"{show.safe(decision.job.name)}: {_action(decision)}")
+                view.say(f"{show.safe(decision.job.name)}: {action(decision)}")
         running = batch.carry_out(decisions, rendering, roots, engines, choices.resume, recheck)
         try:
             for event in running:
@@ -339,7 +339,8 @@ def _writable(decision: Decision) -> Decision:
     return decision
 
 
-def _action(decision: Decision) -> str:
+def action(decision: Decision) -> str:
+    """What will be done, in a few words."""
     match decision:
         case Do(_, why):
             return f"{'transcribe' if decision.job.text is None else 'align'} ({why})"
@@ -372,7 +373,7 @@ def _dry_run(
             decision = Refuse(job, error)
         failed += isinstance(decision, Refuse)
         outputs = ", ".join(str(path) for _, path in job.outputs) or "stdout"
-        rows.append((job.name, length, windows, _action(decision), outputs))
+        rows.append((job.name, length, windows, action(decision), outputs))
     show.table(("recording", "length", "windows", "action", "outputs"), rows, right=("length", "windows"))
     if outline.needs is not None:
         show.tell(_needs(len(todo), len(jobs), sum(todo), outline.needs))

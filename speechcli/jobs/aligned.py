@@ -34,8 +34,8 @@ from speechcli.timeline.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
-class Aligned:
-    """A text has its times. done: to be called when the outputs are written; leave: when they cannot be."""
+class Finished:
+    """A transcript is there. done: to be called when its outputs are written; leave: when they cannot be."""
 
     job: Job
     transcript: Transcript
@@ -44,7 +44,7 @@ class Aligned:
     leave: Callable[[], None]
 
 
-Event: TypeAlias = run.Began | run.Group | run.Skipped | run.Failed | Aligned
+Event: TypeAlias = run.Began | run.Group | run.Skipped | run.Failed | Finished
 
 
 def work(
@@ -312,7 +312,7 @@ class _Crew:
             self._made_by(),
         )
         facts = (*ending.facts, ("text", _text(one.job).name))
-        yield Aligned(one.job, replace(transcript, recording=facts), ending, one.ended.done, one.ended.leave)
+        yield Finished(one.job, replace(transcript, recording=facts), ending, one.ended.done, one.ended.leave)
 
     def _made_by(self) -> tuple[Stage, ...]:
         if isinstance(self._recogniser, Listener):

@@ -15,6 +15,7 @@ from speechcli.core.transcript import Transcript, Verdict
 from speechcli.errors import FAILED, OK, BusyError, DataError, NoAudioError, SpeechcliError
 from speechcli.formats import table
 from speechcli.jobs import aligned, deliver, journal, run
+from speechcli.jobs.aligned import Finished as Finished
 from speechcli.jobs.job import Job, Rendering
 from speechcli.jobs.manifest import Manifest
 from speechcli.jobs.output import sweep
@@ -106,17 +107,6 @@ def carry_out(
         yield from _written_out(events, rendering, roots)
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A transcript is there. done: to be called when its outputs are written; leave: when they cannot be."""
-
-    job: Job
-    transcript: Transcript
-    ending: Ending
-    done: Callable[[], None]
-    leave: Callable[[], None]
-
-
 Happened: TypeAlias = Progress | run.Skipped | run.Failed | run.Group | Finished
 
 
@@ -142,8 +132,6 @@ def worked(
             case run.Ended(job, ending, done):
                 transcript = finished(job, groups.pop(id(job), []), ending, engines.transcriber, engines.aligner)
                 yield Finished(job, transcript, ending, done, event.leave)
-            case aligned.Aligned(job, transcript, ending, done, leave):
-                yield Finished(job, transcript, ending, done, leave)
             case run.Failed(job, _):
                 groups.pop(id(job), None)
                 yield event

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span
-from speechcli.core.transcript import Heard, Stage, Turn, Word
+from speechcli.core.transcript import Heard, Stage, Turn, Voice, Word
 
 UNLIMITED = 1 << 20  # audios in a batch: their seconds are the bound
 
@@ -132,10 +132,66 @@ class Aligner(Protocol):
     ) -> list[list[Word]]: ...
 
 
-class Diarizer(Protocol):
-    """Turns of a whole recording; `speakers` is the range of counts allowed."""
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many speakers a recording may have. most: None for as many as there are."""
 
-    def diarize(self, audio: Audio, speakers: range | None) -> list[Turn]: ...
+    least: int = 1
+    most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.least < 1 or (self.most is not None and self.most < self.least):
+            raise ValueError(f"no such count of speakers: {self.least} to {self.most}")
+
+
+@dataclass(frozen=True, slots=True)
+class Diarized:
+    """Who speaks when in one recording.
+
+    turns: by their starts, inside the recording, of SPEAKER_00 and on by first appearance; those of one speaker neither
+    overlap nor touch. voices: how each of the speakers sounds, where the diarizer knows. notes: for the verdict.
+    """
+
+    turns: tuple[Turn, ...] = ()
+    voices: tuple[Voice, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Hearing(Protocol):
+    """One recording being heard; its blocks follow one another without gaps."""
+
+    def hear(self, block: Audio) -> None: ...
+    def end(self) -> Diarized:
+        """To be asked once, after the last block. No speech, and no blocks, give no turns."""
+        ...
+
+
+class Diarizer(Protocol):
+    """Who speaks when; recordings of any length, in memory that does not hold them.
+
+    The same sound gives the same turns, in blocks of whatever size; blocks are not written to. Several hearings may be
+    under way, each in a thread of its own.
+    """
+
+    @property
+    def traits(self) -> Traits: ...
+    @property
+    def stage(self) -> Stage: ...
+    def begin(self, counts: Counts) -> Hearing: ...
+    def close(self) -> None: ...
+
+
+class VoicePrinter(Protocol):
+    """How voices sound. alike: the cosine of two prints from which on they are taken for one voice."""
+
+    rate: int  # Hz
+    alike: float
+
+    def voice(self, audio: Audio, spans: Sequence[Span]) -> tuple[float, ...] | None:
+        """The print of who talks in these stretches (from the start of the audio), of unit length; None when there is
+        too little.
+        """
+        ...
 
 
 class SpeechDetector(Protocol):

@@ -28,7 +28,7 @@ from speechcli.spoken.forms import spoken
 from speechcli.timeline import anchors
 from speechcli.timeline.anchors import Entry, Piece, Plan
 from speechcli.timeline.batches import choose
-from speechcli.timeline.placing import SLOT, fit, placed
+from speechcli.timeline.placing import SLOT, WEAK, fit, placed
 from speechcli.timeline.spread import sentences, tokens
 from speechcli.timeline.text import breakable, language_by_script
 from speechcli.timeline.verdict import judge, language_of
@@ -37,7 +37,7 @@ _AROUND: Seconds = 0.4  # heard on either side of what is aligned by the times t
 _INSIDE: Seconds = 0.15  # the same where somebody else speaks before and after
 _TELLING = 4  # words heard that tell whether a text is that of a recording
 _HARDLY = 0.2  # of its words recognised: then nothing but an aligner that is sure says that a word was said
-_DOUBTED, _BELIEVED = 0.5, 0.05  # confidence that a word not recognised must have to count as placed
+_DOUBTED = 0.5  # confidence that a word not recognised must then have to count as placed
 _FIRST = 4  # words of a segment, one of which is recognised where it begins
 _NEAR = 4  # segments before and after one, whose lateness is likely its own
 _AGREE: Seconds = 1.0
@@ -119,7 +119,8 @@ def task(
         return anchors.plan(own, heard, speech, duration, longest) if heard or duration <= longest else None
 
     overlapping = _interrupted(text.segments)
-    late = _lateness(text.segments, counts, anchored(said) if overlapping else None)
+    whole = anchored(said) if overlapping else None
+    late = [] if whole is None else _lateness(text.segments, counts, whole)
     alone = {row: span for row in overlapping if (span := _where(text.segments[row], late, duration, longest))}
     main = part([i for row, where in enumerate(places) if row not in alone for i in where], anchored)
     asides = [part(places[row], partial(_whole, span=alone[row]), aside=True) for row in sorted(alone)]
@@ -138,7 +139,7 @@ def follow(part: Part, task: Task, longest: Seconds) -> Generator[Piece, Sequenc
     A window of sound is given fewer words than it surely holds; what it says of its first words is believed, up to a
     pause, where the next window begins. Steps on, whatever comes, so that it ends: linear in the length.
     """
-    entries = [Entry(f" {word}", i, doubtful=False) for i, forms in enumerate(part.said) if forms for word in forms[0]]
+    entries = _entries(part.said)
     letters = sum(len(entry.text) for entry in entries)
     speech = uncovered(task.speech, _aside(task))
     pace = letters / max(total(speech), 1e-3)
@@ -156,9 +157,9 @@ def follow(part: Part, task: Task, longest: Seconds) -> Generator[Piece, Sequenc
         most = int(window.duration * _FASTEST) + 1
         n_given = min(most, len(entries) if last else _within(entries, holds * _SURELY))
         given = entries[:n_given]
-        words = yield Piece(window, tuple(given))
+        words = yield Piece(window, given)
         n_kept, end = (len(given), window.end) if last else _leaving(words)
-        did.append(Piece(window, tuple(given[:n_kept])))
+        did.append(Piece(window, given[:n_kept]))
         found.append(words[:n_kept])
         entries = entries[n_kept:]
         at = max(start + _LEAST, end)
@@ -272,7 +273,7 @@ def cut(blocks: Iterable[Audio]) -> Generator[Audio, Span, None]:
 
 def finished(
     task: Task,
-    found: Sequence[tuple[Plan, Sequence[Sequence[Word]]]],
+    found: Sequence[Found],
     source: str,
     complete: bool,
     notes: Sequence[str],
@@ -289,9 +290,8 @@ def finished(
         # what somebody says meanwhile is written in another part
         plan = replace(plan, unwritten=tuple(row for row in plan.unwritten if not _mostly(row[0], elsewhere)))
         others = [word for word in others if not _mostly(Span(word.start, word.end), elsewhere)]
-        fits.append(
-            (sum(map(bool, part.said)), fit(there, part.said, plan, others, _DOUBTED if task.strangers else _BELIEVED))
-        )
+        least = _DOUBTED if task.strangers else WEAK
+        fits.append((sum(map(bool, part.said)), fit(there, part.said, plan, others, least)))
         for place, word in zip(part.places, there, strict=True):
             words[place] = word
     segments: list[Segment] = []
@@ -344,12 +344,10 @@ def _share(part: Part) -> float:
     return len(part.plan.heard) / max(1, sum(map(bool, part.said)))
 
 
-def _lateness(segments: Sequence[Segment], counts: Sequence[int], plan: Plan | None) -> list[tuple[Seconds, Seconds]]:
+def _lateness(segments: Sequence[Segment], counts: Sequence[int], plan: Plan) -> list[tuple[Seconds, Seconds]]:
     """(a time that a segment came with, how much later it is said), of segments whose first words were recognised."""
     out: list[tuple[Seconds, Seconds]] = []
     at = 0
-    if plan is None:
-        return out
     for segment, count in zip(segments, counts, strict=True):
         first = next((i for i in range(at, at + min(_FIRST, count)) if i in plan.heard), None)
         there = plan.where[first] if first is not None and first < len(plan.where) else None

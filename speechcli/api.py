@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from speechcli.backends import catalog, registry
 from speechcli.backends.base import Hints
 from speechcli.backends.catalog import FAMILIES
-from speechcli.backends.listener import Listener
 from speechcli.core.languages import code_of
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Transcript
@@ -311,13 +310,8 @@ def _aligned(recordings: Sequence[tuple[Path, str]], texts: Sequence[Text], opti
     ]
     for text in texts:
         aligned.script_of(text)  # told before a model is loaded
-    ear = None if anchor is None else registry.open_transcriber(registry.resolve(anchor))
-    aligner = registry.open_aligner(registry.resolve(wanted), ear)
-    heard = ear or Listener(aligner.traits.rate)
-    detector = registry.open_detector(True, heard.traits.rate)
-    return _worked(
-        jobs, batch.Engines(heard, detector, Recordings(program, heard.traits.rate, options.longest), aligner)
-    )
+    ear = None if anchor is None else registry.resolve(anchor)
+    return _worked(jobs, batch.aligning(registry.resolve(wanted), ear, program, options.longest))
 
 
 def _worked(jobs: Sequence[Job], engines: batch.Engines) -> list[Transcript]:

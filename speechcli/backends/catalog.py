@@ -13,6 +13,7 @@ from pathlib import Path
 from speechcli.core.languages import QWEN3_ASR, VOXTRAL, WHISPER, WHISPER_V3
 from speechcli.core.span import Seconds
 
+SHORTEST: Seconds = 8.0  # of the longest window that a model may be given
 EMBEDDED = "whisper-tiny.en"
 DEFAULT = EMBEDDED  # when nothing else is asked for
 EMBEDDED_ALIGNER = "pocketsphinx-en"

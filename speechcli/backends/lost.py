@@ -13,10 +13,13 @@ from speechcli.core.transcript import Word
 INSTANT: Seconds = 0.4  # at most, of a word that nothing is known of
 
 
-def filled(tokens: Sequence[str], words: Sequence[Word | None], duration: Seconds) -> list[Word]:
+def filled(
+    tokens: Sequence[str], words: Sequence[Word | None], duration: Seconds, instant: Seconds = INSTANT
+) -> list[Word]:
     """The words, those that are missing right after the one before; over all the time when all are missing.
 
-    tokens: their texts. duration: of the sound. What is filled in is interpolated, and may have no length.
+    tokens: their texts. duration: of the sound. instant: what a missing word takes at most. What is filled in is
+    interpolated, and may have no length.
     """
     out: list[Word] = []
     first = 0
@@ -30,7 +33,7 @@ def filled(tokens: Sequence[str], words: Sequence[Word | None], duration: Second
         after = words[stop] if stop < len(words) else None
         start = out[-1].end if out else 0.0
         end = max(start, after.start if after is not None else duration)
-        most = INSTANT * (stop - first)
+        most = instant * (stop - first)
         if out:
             end = min(end, start + most)
         elif after is not None:

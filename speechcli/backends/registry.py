@@ -27,7 +27,6 @@ _ALIGNERS = "aligner."  # before a setting: it is the aligner's
 _ALIGN_HINT = "one that does: embedded, qwen3-aligner, or any CTC model (ctc:facebook/wav2vec2-base-960h)"
 _DTYPES = ("auto", "float32", "float16", "bfloat16")  # of what torch runs
 _ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
-SHORTEST_PIECE: Seconds = 8.0
 _LARGE_ALIGNER = "qwen3-aligner"
 # Of the embedded Whisper where it only finds out what is said where: 425 MB, however many cores there are, where its
 # defaults hold 630; 88 % of the words heard right instead of 89 (25 minutes of LibriSpeech and others, two cores).
@@ -308,8 +307,13 @@ def aligner_for(wanted: Wanted) -> Wanted:
     """
     wanted = replace(wanted, model=_best_aligner(wanted) if wanted.model == "auto" else _meant(wanted.model))
     family = aligning_family_of(wanted)
-    if wanted.longest is not None and not SHORTEST_PIECE <= wanted.longest <= family.most:
-        most = f"{SHORTEST_PIECE:g} to {family.most:g}"
+    if family.module == "align_embedded":  # beside a model these are that model's
+        if wanted.device not in ("auto", "cpu"):
+            raise UsageError(f"--device {wanted.device}: {wanted.model} runs on the processor", "leave it out")
+        if wanted.dtype != "auto":
+            raise UsageError(f"--dtype is not for {wanted.model}, which runs in pocketsphinx", "leave it out")
+    if wanted.longest is not None and not catalog.SHORTEST <= wanted.longest <= family.most:
+        most = f"{catalog.SHORTEST:g} to {family.most:g}"
         raise UsageError(f"--chunk-size {wanted.longest:g}: {wanted.model} hears {most} seconds in one pass")
     return wanted
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -106,6 +107,17 @@ class _Window:
     speech: tuple[Span, ...]
 
 
+@contextmanager
+def _memory() -> Iterator[None]:
+    """Work on the device: CTranslate2's out-of-memory becomes `OutOfMemoryError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "out of memory" in str(error).lower():
+            raise OutOfMemoryError(str(error)) from error
+        raise
+
+
 class _Model(WhisperModel):  # type: ignore[misc]  # faster-whisper is not typed
     """faster-whisper's, with a shorter median filter over the attention: as exact, for a quarter less time.
 
@@ -168,17 +180,13 @@ class Whisper:
         there = [i for i, audio in enumerate(batch) if len(audio.samples)]
         if not there:
             return answers
-        try:
+        with _memory():
             windows = [self._window(batch[i], hints[i]) for i in there]
             with self._decoders:
                 decoded = self._decode(windows)
             for i, window, result in zip(there, windows, decoded, strict=True):
                 if result is not None:
                     answers[i] = self._heard(batch[i], window, result)
-        except RuntimeError as error:
-            if "out of memory" in str(error).lower():
-                raise OutOfMemoryError(str(error)) from error
-            raise
         return answers
 
     def times(self, batch: Sequence[Audio], texts: Sequence[Sequence[str]]) -> list[list[Word]]:
@@ -187,12 +195,8 @@ class Whisper:
         texts: per audio its tokens, each with the blank before it. A token without letters and digits is interpolated
         right after the one before, its confidence None; so are all in empty audio. Raises OutOfMemoryError, UsageError.
         """
-        try:
+        with _memory():
             return [self._timed(audio, tokens) for audio, tokens in zip(batch, texts, strict=True)]
-        except RuntimeError as error:
-            if "out of memory" in str(error).lower():
-                raise OutOfMemoryError(str(error)) from error
-            raise
 
     def close(self) -> None:
         """Frees the weights; the transcriber cannot be used any more."""

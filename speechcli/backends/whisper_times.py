@@ -27,6 +27,7 @@ import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
+from speechcli.backends.lost import filled
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Word
 from speechcli.errors import from_os
@@ -256,39 +257,21 @@ def in_order(texts: Sequence[str], read: Mapping[int, _Read], duration: Seconds)
     if not texts:
         return []
     shortest = min(_SHORTEST, duration / len(texts))
-    edges = _without_gaps(len(texts), read, duration)
+    known = [_word(text, read.get(i)) for i, text in enumerate(texts)]
+    words = filled(texts, known, duration, _INSTANT)
     at = 0.0
-    for i, (start, end) in enumerate(edges):
-        start = max(start, at)
-        following = edges[i + 1][0] if i + 1 < len(edges) else duration
-        at = max(min(end, following), start + shortest)
-        edges[i] = start, at
-    out: list[Word] = []
+    for i, word in enumerate(words):
+        start = max(word.start, at)
+        following = words[i + 1].start if i + 1 < len(words) else duration
+        at = max(min(word.end, following), start + shortest)
+        words[i] = word.moved(start, at)
     limit = duration
-    for i in range(len(texts) - 1, -1, -1):
-        end = min(edges[i][1], limit)
-        limit = max(0.0, min(edges[i][0], end - shortest))
-        found = read.get(i)
-        sure = None if found is None else round(found.probability, 4)
-        out.append(Word(limit, end, texts[i], sure, placed="interpolated" if found is None else "aligner"))
-    return out[::-1]
+    for i in range(len(words) - 1, -1, -1):
+        end = min(words[i].end, limit)
+        limit = max(0.0, min(words[i].start, end - shortest))
+        words[i] = words[i].moved(limit, end)
+    return words
 
 
-def _without_gaps(n: int, read: Mapping[int, _Read], duration: Seconds) -> list[tuple[Seconds, Seconds]]:
-    """Edges of `n` words: as they were read, or an instant after the word before, or over all where none was."""
-    edges: list[tuple[Seconds, Seconds]] = []
-    while len(edges) < n:
-        i = len(edges)
-        if i in read:
-            edges.append((read[i].start, read[i].end))
-            continue
-        stop = next((k for k in range(i, n) if k in read), n)
-        end = read[stop].start if stop < n else duration
-        if edges:
-            start = edges[-1][1]
-            end = min(end, start + _INSTANT * (stop - i))
-        else:
-            start = max(0.0, end - _INSTANT * stop) if stop < n else 0.0
-        cuts = np.linspace(start, max(start, end), stop - i + 1).tolist()
-        edges += list(pairwise(cuts))
-    return edges
+def _word(text: str, read: _Read | None) -> Word | None:
+    return None if read is None else Word(read.start, read.end, text, round(read.probability, 4), placed="aligner")

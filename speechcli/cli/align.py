@@ -150,11 +150,10 @@ def align(
     from speechcli.backends import registry
     from speechcli.cli import aligning, values, work  # not for --help: they bring numpy along
 
-    if standard and standard_asia:
-        raise UsageError("--standard and --standard-asia exclude each other")
     formats, demanded = values.formats(format)
     style = values.style_of(
         standard_asia,
+        standard,
         max_line_width=max_line_width,
         max_line_count=max_line_count,
         max_words_per_line=max_words_per_line,

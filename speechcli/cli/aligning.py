@@ -9,18 +9,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from speechcli.backends import catalog, registry
+from speechcli.backends import registry
 from speechcli.backends.registry import Wanted
 from speechcli.cli import allocator, environment, show, work
 from speechcli.cli.progress import clock
 from speechcli.cli.work import Choices, Question, Rendering, Target
 from speechcli.errors import FAILED, OK, NoInputError, SpeechcliError, UsageError, from_os
-from speechcli.jobs import aligned, batch, pairs, plan
+from speechcli.formats.opened import bytes_of
+from speechcli.formats.script import read_script
+from speechcli.jobs import batch, pairs, plan
 from speechcli.jobs.job import Job, Text
-from speechcli.jobs.output import check_file, check_folder
 from speechcli.jobs.pairs import Pair
 from speechcli.jobs.plan import Refuse, Wish
-from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, probe, sources
 
 _FEW = 3  # texts without a recording that are named; the others are counted
@@ -57,7 +57,6 @@ def align(
     choices: Choices,
 ) -> int:
     """The exit code. anchor: the recogniser that finds where a text is said. Raises what ends the whole run."""
-    _check_heeded(wanted)
     with ExitStack() as temporary:
         found = _pairs(named, temporary)
         taken = [_taken(pair, question, wishes, named.text if named.listed is None else None) for pair in found]
@@ -72,14 +71,10 @@ def align(
         program = ffmpeg.find(environment.ffmpeg())
         offline = wanted.offline or choices.dry_run or work.env("HF_HUB_OFFLINE") == "1"
         cards = environment.cards()
-        if choices.summary is not None:
-            check_folder(choices.summary.parent)
-            check_file(choices.summary)
+        work.check_summary(choices)
         aligner = registry.resolve(replace(wanted, offline=offline, cards=cards))
         ear = None if anchor is None else registry.resolve(replace(anchor, offline=offline, cards=cards))
-        for notice in (aligner.notice, ear.notice if ear is not None else ""):
-            if notice:
-                show.tell(show.safe(notice))
+        work.tell_notices(aligner, ear)
         asked = replace(
             question,
             model=ear.name if ear is not None else "",
@@ -93,30 +88,14 @@ def align(
             return _dry_run(jobs, rendering, program, choices, refused)
 
         def engines() -> batch.Engines:
-            from speechcli.backends.listener import Listener
-
             allocator.keep_large_blocks()
-            recogniser = registry.open_transcriber(ear) if ear is not None else None
-            opened = registry.open_aligner(aligner, recogniser)
-            heard = recogniser if recogniser is not None else Listener(opened.traits.rate)
-            detector = registry.open_detector(True, heard.traits.rate)
-            return batch.Engines(heard, detector, Recordings(program, heard.traits.rate, target.longest), opened)
+            return batch.aligning(aligner, ear, program, target.longest)
 
         if where.stdout:
             if refused:
                 raise next(iter(refused.values()))
             return work.to_stdout(jobs[0], rendering, engines, choices)
         return work.to_files(jobs, rendering, engines, choices, refused)
-
-
-def _check_heeded(wanted: Wanted) -> None:
-    """The aligner that comes along has no arithmetic to choose, and no card. Raises UsageError."""
-    if wanted.model != catalog.EMBEDDED_ALIGNER:
-        return
-    if wanted.device not in ("auto", "cpu"):
-        raise UsageError(f"--device {wanted.device}: {wanted.model} runs on the processor", "leave it out")
-    if wanted.dtype != "auto":
-        raise UsageError(f"--dtype is not for {wanted.model}, which runs in pocketsphinx", "leave it out")
 
 
 def _pairs(named: Named, temporary: ExitStack) -> list[Pair]:
@@ -182,14 +161,13 @@ def _taken(pair: Pair, question: Question, wishes: Wishes, name: str | None) -> 
     language = pair.language or wishes.language
     text = Text(pair.text, called, called if called == "stdin" else "", language, lines=wishes.lines)
     try:
-        script = aligned.script_of(text)
-        digest = hashlib.blake2b(pair.text.read_bytes(), digest_size=16).hexdigest()
+        raw = bytes_of(pair.text)
+        script = read_script(raw, called, lines=text.lines)
     except SpeechcliError as error:
         return bare, error
-    except OSError as error:
-        return bare, from_os(error, f"reading {called}")
     text = replace(text, cues=script.cues if wishes.keep_cues is None else wishes.keep_cues)
     hints = replace(question.hints, languages=(language,) if language else question.hints.languages)
+    digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
     told = f"{digest} {language or ''} {wishes.lines}"
     return replace(bare, question=replace(question, text=told, hints=hints), text=text), None
 

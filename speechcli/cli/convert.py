@@ -113,10 +113,9 @@ def convert(
 ) -> None:
     """Write finished transcripts in other formats, without a model."""
     formats, demanded = values.formats(format_)
-    if standard and standard_asia:
-        raise UsageError("--standard and --standard-asia exclude each other")
     style = values.style_of(
         standard_asia,
+        standard,
         max_line_width=max_line_width,
         max_line_count=max_line_count,
         max_words_per_line=max_words_per_line,

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from speechcli.backends.catalog import EMBEDDED
 from speechcli.cli import environment, options
-from speechcli.errors import UsageError
 
 
 def transcribe(
@@ -86,11 +85,10 @@ def transcribe(
     environment.prepare_engines()
     from speechcli.cli import values, work  # not for --help: they bring numpy along
 
-    if standard and standard_asia:
-        raise UsageError("--standard and --standard-asia exclude each other")
     formats, demanded = values.formats(format)
     style = values.style_of(
         standard_asia,
+        standard,
         max_line_width=max_line_width,
         max_line_count=max_line_count,
         max_words_per_line=max_words_per_line,

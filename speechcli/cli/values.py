@@ -121,8 +121,10 @@ def size(text: str, option: str) -> int:
     return int(float(found[1]) * _UNITS[found[2]])
 
 
-def style_of(standard_asia: bool = False, **given: float | bool | None) -> Style:
+def style_of(standard_asia: bool = False, standard: bool = False, **given: float | bool | None) -> Style:
     """The captions' style: the default's or the preset's, and over it what was given (None: was not)."""
+    if standard and standard_asia:
+        raise UsageError("--standard and --standard-asia exclude each other")
     preset = ASIA if standard_asia else Style()
     chosen: Mapping[str, object] = {name: value for name, value in given.items() if value is not None}
     return replace(preset, **chosen)  # type: ignore[arg-type]  # the options have the names and types of the fields

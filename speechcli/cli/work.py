@@ -100,15 +100,11 @@ def work(
             question = _as_asked(question, wanted)
             jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
             return _dry_run(jobs, rendering, wanted, program, choices)
-        if choices.summary is not None:  # before a night's work, not after it
-            check_folder(choices.summary.parent)
-            check_file(choices.summary)
+        check_summary(choices)
         other = registry.aligner_of(wanted)
         resolved = registry.resolve(wanted)
         aligner = None if other is None else registry.resolve(other)
-        for notice in (resolved.notice, aligner.notice if aligner is not None else ""):
-            if notice:
-                show.tell(show.safe(notice))
+        tell_notices(resolved, aligner)
         question = replace(question, model=resolved.name, revision=resolved.revision, aligner=told_of(aligner))
         jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
 
@@ -124,6 +120,20 @@ def work(
         if where.stdout:
             return to_stdout(jobs[0], rendering, engines, choices)
         return to_files(jobs, rendering, engines, choices)
+
+
+def check_summary(choices: Choices) -> None:
+    """Whether `--summary` can be written: before a night's work, not after it. Raises OutputError and its like."""
+    if choices.summary is not None:
+        check_folder(choices.summary.parent)
+        check_file(choices.summary)
+
+
+def tell_notices(*models: registry.Resolved | None) -> None:
+    """Says where another model is used than was asked for."""
+    for model in models:
+        if model is not None and model.notice:
+            show.tell(show.safe(model.notice))
 
 
 def with_aligner(wanted: Wanted, words: bool | None, languages: Sequence[str] = ()) -> Wanted:

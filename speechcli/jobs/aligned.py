@@ -191,12 +191,8 @@ class _Crew:
             except SpeechcliError as error:
                 yield from self._fail(one, error)
             else:
-                if batch and batch[-1].of is one:
-                    continue  # its last pieces go with those of the next recording
-                yield from self._finished(one)
+                yield from self._finished(one)  # unless its last pieces go with those of the next recording
         yield from self._align(batch)
-        for one in waiting:
-            yield from self._finished(one)
 
     def _full(self, batch: Sequence[_Piece]) -> bool:
         traits = self._aligner.traits
@@ -218,8 +214,6 @@ class _Crew:
             if (words := _known(one, (i, k), piece)) is not None:
                 one.found[i][k] = words
         todo = [(index, piece) for index, piece in todo if index[1] not in one.found[index[0]]]
-        if not todo and all(part.plan is not None for part in one.task.parts):
-            return
         for i, part in enumerate(one.task.parts):
             if part.plan is None:
                 with self._sound(one) as sound:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from speechcli import pipeline
+from speechcli.backends import registry
 from speechcli.backends.base import Aligner, SpeechDetector, Transcriber
+from speechcli.backends.listener import Listener
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Transcript, Verdict
 from speechcli.errors import FAILED, OK, BusyError, DataError, NoAudioError, SpeechcliError
@@ -63,6 +65,18 @@ class Engines:
     detector: SpeechDetector
     recordings: Recordings
     aligner: Aligner | None = None
+
+
+def aligning(aligner: registry.Resolved, anchor: registry.Resolved | None, program: Path, longest: Seconds) -> Engines:
+    """What aligns texts, opened. anchor: finds where they are said; without one somebody listens for speech only.
+
+    program: ffmpeg. longest: refuse longer recordings. Raises UsageError, UnavailableError, DataError.
+    """
+    recogniser = None if anchor is None else registry.open_transcriber(anchor)
+    opened = registry.open_aligner(aligner, recogniser)
+    heard = recogniser or Listener(opened.traits.rate)
+    detector = registry.open_detector(True, heard.traits.rate)
+    return Engines(heard, detector, Recordings(program, heard.traits.rate, longest), opened)
 
 
 def carry_out(

@@ -9,14 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from speechcli.backends.base import Hints
-from speechcli.backends.catalog import Family
+from speechcli.backends.catalog import SHORTEST, Family
 from speechcli.core.span import Seconds, Span
 from speechcli.errors import UsageError
 from speechcli.timeline.cues import Style
 from speechcli.timeline.units import Unit
 from speechcli.timeline.windows import Rules
-
-SHORTEST_WINDOW: Seconds = 8.0
 
 GENERATION = 2  # counted up when the same question gets another answer, so that old answers are made anew
 
@@ -139,10 +137,10 @@ def rules_of(family: Family, name: str, chunk: Seconds | None = None, aligner: F
     hears = family if aligner is None or family.times else aligner
     most = min(family.most, hears.most)
     longest = chunk or min(family.longest, hears.longest)
-    if not SHORTEST_WINDOW <= longest <= most:
+    if not SHORTEST <= longest <= most:
         why = f", {most:g} with word times" if most < family.most else ""
         raise UsageError(
-            f"--chunk-size {longest:g}: {name} hears {SHORTEST_WINDOW:g} to {family.most:g} seconds in one pass{why}"
+            f"--chunk-size {longest:g}: {name} hears {SHORTEST:g} to {family.most:g} seconds in one pass{why}"
         )
     return Rules(
         longest,

@@ -1,6 +1,7 @@
-"""Turns: what a diarizer gave is brought into the shape that is promised, and what a model wrote is turned into them."""
+"""Turns: what a diarizer gave takes the shape that is promised, and what a model wrote is turned into them."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_whatever_comes_in_the_promise_holds_and_nobody_loses_a_moment(seed):
     for speaker in {turn.speaker for turn in found}:
         own = [turn for turn in found if turn.speaker == speaker]
         assert all(0.0 <= to_ms(turn.start) < to_ms(turn.end) <= 10_000 for turn in own)
-        assert all(to_ms(a.end) < to_ms(b.start) for a, b in zip(own, own[1:], strict=False))
+        assert all(to_ms(a.end) < to_ms(b.start) for a, b in pairwise(own))
     before = total(Span(max(0.0, t.start), min(10.0, t.end)) for t in turns if t.end > 0 and t.start < 10)
     assert total(found) == pytest.approx(before, abs=0.03)
     assert tidied(found, 10.0) == found

@@ -182,9 +182,14 @@ class Diarizer(Protocol):
 
 
 class VoicePrinter(Protocol):
-    """How voices sound. alike: the cosine of two prints from which on they are taken for one voice."""
+    """How voices sound; used by several threads at a time.
 
-    rate: int  # Hz
+    name: of its weights; prints of printers with other names cannot be compared. rate: Hz it listens at. alike: the
+    cosine of two prints from which on they are taken for one voice.
+    """
+
+    name: str
+    rate: int
     alike: float
 
     def voice(self, audio: Audio, spans: Sequence[Span]) -> tuple[float, ...] | None:

@@ -1,18 +1,106 @@
-"""Turns as a diarizer is to give them, and turns of what a model wrote down with speakers."""
+"""Turns along the time axis: in order, as diarizers promise them, of segments; who talks together with whom."""
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
-from speechcli.core.span import Seconds, Span, clipped, merged
+from speechcli.core.span import Seconds, Span, clipped, merged, total
 from speechcli.core.transcript import Segment, Turn, Voice
 
 GRID: Seconds = 0.001  # of what is written: a shorter turn would be empty there, a shorter gap none
 BREATH: Seconds = 0.5
 """Sentences of one speaker that are closer are one turn. People who write down turns do not part them there: of the
 pauses between one speaker's turns in AMI's meetings (96) none is shorter, of a telephone call's (8) one."""
+
+
+class Stretch(NamedTuple):
+    """Where the same people talk all along. speakers: at least one, who began first comes first."""
+
+    start: Seconds
+    end: Seconds
+    speakers: tuple[str, ...]
+
+
+def in_order(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """The turns by their starts, none empty; those of one speaker neither overlap nor touch.
+
+    >>> in_order([Turn(2.0, 4.0, "B"), Turn(1.0, 3.0, "B"), Turn(2.0, 2.0, "A")])
+    (Turn(start=1.0, end=4.0, speaker='B'),)
+    """
+    rows: dict[str, list[Turn]] = defaultdict(list)
+    for turn in turns:
+        if turn.duration > 0:
+            rows[turn.speaker].append(turn)
+    out = (Turn(span.start, span.end, speaker) for speaker, row in rows.items() for span in merged(row))
+    return tuple(sorted(out, key=lambda t: (t.start, t.end, t.speaker)))
+
+
+def numbered(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """The turns in order, their speakers named SPEAKER_00 and on by first appearance.
+
+    >>> [turn.speaker for turn in numbered([Turn(5.0, 6.0, "a"), Turn(0.0, 1.0, "b")])]
+    ['SPEAKER_00', 'SPEAKER_01']
+    """
+    row = in_order(turns)
+    names = _names(row)
+    return tuple(replace(turn, speaker=names[turn.speaker]) for turn in row)
+
+
+def _names(row: Iterable[Turn]) -> dict[str, str]:
+    return {speaker: f"SPEAKER_{i:02d}" for i, speaker in enumerate(dict.fromkeys(t.speaker for t in row))}
+
+
+def stretches(turns: Iterable[Turn]) -> list[Stretch]:
+    """Who talks when, moment by moment: in order, without overlap; silence is left out.
+
+    >>> stretches([Turn(0.0, 3.0, "A"), Turn(2.0, 4.0, "B")])[1]
+    Stretch(start=2.0, end=3.0, speakers=('A', 'B'))
+    """
+    out: list[Stretch] = []
+    talking: list[Turn] = []  # by their starts
+    ends: list[Seconds] = []
+    at = 0.0
+
+    def until(moment: Seconds) -> None:
+        nonlocal at, talking
+        while ends and ends[0] <= moment:
+            end = heapq.heappop(ends)
+            if end > at:
+                out.append(Stretch(at, end, tuple(t.speaker for t in talking)))
+                at = end
+            talking = [t for t in talking if t.end > end]
+        if talking and moment > at:
+            out.append(Stretch(at, moment, tuple(t.speaker for t in talking)))
+        at = max(at, moment)
+
+    for turn in in_order(turns):
+        until(turn.start)
+        talking.append(turn)
+        heapq.heappush(ends, turn.end)
+        at = turn.start
+    until(max(ends, default=0.0))
+    return out
+
+
+def overlaps(turns: Iterable[Turn]) -> list[Span]:
+    """Where at least two talk at the same time."""
+    return merged(Span(s.start, s.end) for s in stretches(turns) if len(s.speakers) > 1)
+
+
+def talk(turns: Iterable[Turn]) -> dict[str, Seconds]:
+    """Seconds that each speaker talks, speakers by first appearance.
+
+    >>> talk([Turn(3.0, 4.0, "B"), Turn(0.0, 2.0, "A"), Turn(1.0, 2.5, "A")])
+    {'A': 2.5, 'B': 1.0}
+    """
+    rows: dict[str, list[Turn]] = defaultdict(list)
+    for turn in in_order(turns):
+        rows[turn.speaker].append(turn)
+    return {speaker: total(row) for speaker, row in rows.items()}
 
 
 def tidied(turns: Iterable[Turn], duration: Seconds) -> tuple[Turn, ...]:
@@ -41,7 +129,7 @@ def tidied_with(
         if span.duration >= GRID
     ]
     kept.sort(key=lambda turn: (turn.start, turn.end, turn.speaker))
-    names = {old: label(i) for i, old in enumerate(dict.fromkeys(turn.speaker for turn in kept))}
+    names = _names(kept)
     renamed = (replace(voice, speaker=names[voice.speaker]) for voice in voices if voice.speaker in names)
     return (
         tuple(replace(turn, speaker=names[turn.speaker]) for turn in kept),
@@ -63,12 +151,3 @@ def turns_of(segments: Iterable[Segment], within: Seconds = BREATH) -> tuple[Tur
             spans[segment.speaker].append(segment)
     talk = [Turn(s.start, s.end, speaker) for speaker, own in spans.items() for s in merged(own, within)]
     return tidied(talk, max((turn.end for turn in talk), default=0.0))
-
-
-def label(number: int) -> str:
-    """What the speaker is called who comes so many-th.
-
-    >>> label(0), label(11)
-    ('SPEAKER_00', 'SPEAKER_11')
-    """
-    return f"SPEAKER_{number:02d}"

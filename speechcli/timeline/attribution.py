@@ -68,7 +68,7 @@ class _Clock:
         self._starts = [stretch.start for stretch in row]
 
     def claims(self, span: Span) -> Claims:
-        """Seconds of the span that each speaker talks; in nobody's turn the nearest within reach has it, else nobody."""
+        """Seconds that each speaker talks in the span; one in nobody's turn goes to the nearest within reach, else to None."""
         span = span if span.duration > 0 else Span(span.start, span.start + 0.001)
         first = max(bisect_right(self._starts, span.start) - 1, 0)
         claims: Claims = {}
@@ -148,5 +148,5 @@ def _speakers(rows: Sequence[Claims], prices: Sequence[Seconds]) -> list[Speaker
         }
     path = [min(costs, key=lambda s: costs[s])]
     for origin in reversed(origins[1:]):
-        path.append(origin[path[-1]])  # noqa: PERF401  # each needs the one before it
+        path.append(origin[path[-1]])  # each needs the one before it
     return path[::-1]

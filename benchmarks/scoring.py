@@ -37,7 +37,6 @@ def counts(reference: str, heard: str) -> Counts:
     """The errors of one recording; without words in the reference everything heard is inserted."""
     import jiwer
 
-    normal = _normalizer()
     wanted, got = normal(reference), normal(heard)
     if not wanted or not got:
         return Counts(d=len(wanted.split()), i=len(got.split()), n=len(wanted.split()))
@@ -54,6 +53,12 @@ def spoken(srt: Path) -> str:
     """The text of an SRT file."""
     blocks = _BLOCK.split(srt.read_text(encoding="utf-8-sig").replace("\r\n", "\n").strip())
     return " ".join(" ".join(block.split("\n")[2:]) for block in blocks)
+
+
+def normal(text: str) -> str:
+    """The text as it is compared: lower case, no punctuation, numbers and spellings in one form."""
+    out: str = _normalizer()(text)
+    return out
 
 
 @cache

@@ -54,7 +54,7 @@ def _sound(piece: Mapping[str, Any]) -> NDArray[np.float32]:
     if "clip" in piece:
         return _clip(piece["clip"])
     if "music" in piece:
-        return _music(piece["music"])
+        return music(piece["music"])
     return np.zeros(round(piece["pause"] * RATE), np.float32)
 
 
@@ -65,7 +65,7 @@ def _clip(path: str) -> NDArray[np.float32]:
     return np.frombuffer(done.stdout, np.float32)
 
 
-def _music(seconds: float) -> NDArray[np.float32]:
+def music(seconds: float) -> NDArray[np.float32]:
     """Chords of plucked strings, one every two seconds."""
     time = np.arange(round(_CHORD * RATE)) / RATE
     out = []
@@ -78,8 +78,8 @@ def _music(seconds: float) -> NDArray[np.float32]:
                 chord += weight * np.sin(2 * np.pi * tone * overtone * struck) * np.exp(-1.5 * overtone * struck)
         out.append(chord)
     sound = np.concatenate(out)[: round(seconds * RATE)]
-    music: NDArray[np.float32] = (_MUSIC * sound / np.abs(sound).max()).astype(np.float32)
-    return music
+    played: NDArray[np.float32] = (_MUSIC * sound / np.abs(sound).max()).astype(np.float32)
+    return played
 
 
 def main() -> None:

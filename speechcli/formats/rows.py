@@ -72,7 +72,8 @@ def number(text: str, source: str, line: int) -> Seconds:
     except ValueError:
         value = -1.0
     if not 0 <= value < 1e9:
-        raise DataError(f"{source}, line {line}: {text[:40]!r} is no time in seconds")
+        why = ": it is negative" if value < 0 and text.lstrip().startswith("-") else ""
+        raise DataError(f"{source}, line {line}: {text[:40]!r} is no time in seconds{why}")
     return tidy(value)
 
 

@@ -4,8 +4,14 @@ A diarizer's turns and a recogniser's words are both some tenths of a second off
 tears sentences apart: somebody measured 1482 words repaired by that, and 310 broken (kaixxx/noScribe#341). So a change
 of speaker inside a segment has its price, in seconds of talk: `CHANGE`, or `AT_A_PAUSE` where a sentence ends or nobody
 speaks. Of all ways to give a segment's words to speakers that one is taken which contradicts the turns for the fewest
-seconds, its changes' prices added (Viterbi's algorithm, 1967). A word counts for no more than `HEAVIEST` seconds:
-inside a sentence a piece of somebody else's pays two changes, so it has at least two words, and a second of talk.
+seconds, its changes' prices added (Viterbi's algorithm, 1967). A word counts for no more than `HEAVIEST` seconds, less
+than a change: inside a sentence somebody else's piece has at least two words and a second of talk, at the end of a
+segment two words and half a second; a "Yeah." between two sentences is a piece too.
+
+Measured on 18 conversations with gold speakers (LibriSpeech, TIMIT, AMI, a telephone call), 2805 words of Whisper
+tiny.en: given to the speaker of their segment 126 are wrong; each to its own best speaker 32 (117 repaired, 23 broken);
+as here 16 (114 repaired, 4 broken). With the turns' ends moved by up to 0.2 s at random 128, 36 and 17; by up to 0.3 s
+135, 38 and 21. The prices lie in the middle of what does as well: 0.3 to 0.7 and 0.1 to 0.3.
 """
 
 from __future__ import annotations
@@ -22,9 +28,9 @@ from speechcli.timeline.text import ends_sentence
 from speechcli.timeline.turns import Stretch, in_order, stretches
 
 CHANGE: Seconds = 0.5  # what a change of speaker in the middle of a sentence costs
-AT_A_PAUSE: Seconds = 0.1  # and where a sentence ends or nobody speaks
+AT_A_PAUSE: Seconds = 0.14  # and where a sentence ends or nobody speaks
 PAUSE: Seconds = 0.3  # that is heard as one
-HEAVIEST: Seconds = 0.5  # of a word: a long one may be a short one and the silence after it
+HEAVIEST: Seconds = 0.45  # of a word: a long one may be a short one and the silence after it
 REACH: Seconds = 0.5  # a word in no turn belongs to one so near
 UNSURE = 0.5  # what such a word counts, and one in nobody's reach
 OVERLAPPED = 0.5  # share of a word in which two talk
@@ -51,7 +57,7 @@ def overlapped(spans: Sequence[Span], overlaps: Sequence[Span]) -> list[bool]:
     """For each span whether two people talk in at least half of it. overlaps: as `turns.overlaps` gives them."""
     starts = [o.start for o in overlaps]
     out = []
-    for span in spans:
+    for span in map(_lasting, spans):
         shared, i = 0.0, max(bisect_right(starts, span.start) - 1, 0)
         while i < len(overlaps) and overlaps[i].start < span.end:
             shared += span.overlap(overlaps[i])
@@ -68,8 +74,8 @@ class _Clock:
         self._starts = [stretch.start for stretch in row]
 
     def claims(self, span: Span) -> Claims:
-        """Seconds that each speaker talks in the span; one in nobody's turn goes to the nearest within reach, else to None."""
-        span = span if span.duration > 0 else Span(span.start, span.start + 0.001)
+        """Seconds of the span that each talks; one in nobody's turn is of the nearest within reach, else of None."""
+        span = _lasting(span)
         first = max(bisect_right(self._starts, span.start) - 1, 0)
         claims: Claims = {}
         for start, end, speakers in self._row[first:]:
@@ -88,6 +94,10 @@ class _Clock:
         ]
         gap, speakers = min(gaps, key=lambda g: g[0], default=(REACH + 1, ()))
         return speakers if gap <= REACH else (None,)
+
+
+def _lasting(span: Span) -> Span:
+    return span if span.duration > 0 else Span(span.start, span.start + 0.001)
 
 
 def _pieces(segment: Segment, clock: _Clock) -> list[Segment]:
@@ -143,9 +153,7 @@ def _speakers(rows: Sequence[Claims], prices: Sequence[Seconds]) -> list[Speaker
         origins.append({s: cheapest if changed < costs[s] else s for s in everybody})
         most = max(row.values(), default=0.0)
         later = {s: _LATER * i for i, s in enumerate(row)}
-        costs = {
-            s: min(costs[s], changed) + most - row.get(s, 0.0) + later.get(s, _LATER * len(row)) for s in everybody
-        }
+        costs = {s: min(costs[s], changed) + most - row.get(s, 0.0) + later.get(s, 0.0) for s in everybody}
     path = [min(costs, key=lambda s: costs[s])]
     for origin in reversed(origins[1:]):
         path.append(origin[path[-1]])  # each needs the one before it

@@ -166,6 +166,8 @@ def family_of(wanted: Wanted) -> Family:
     if family.aligns:
         name = wanted.model.removeprefix(GENERIC)
         raise UsageError(f"{name} aligns words and does not transcribe", f"--aligner {name}")
+    if family.diarizes:
+        raise UsageError(f"{wanted.model} tells who speaks and does not transcribe", "speechcli diarize, or --diarize")
     _check_heeded(wanted, family)
     return family
 
@@ -230,10 +232,11 @@ def open_transcriber(resolved: Resolved) -> Transcriber:
     family = FAMILIES[resolved.family]
     if family.aligns:
         raise UsageError(f"{resolved.name} aligns words and does not transcribe", f"--aligner {resolved.name}")
-    return cast(_Module, importlib.import_module(f"speechcli.backends.{family.module}")).open(_setup(resolved))
+    return cast(_Module, importlib.import_module(f"speechcli.backends.{family.module}")).open(setup_of(resolved))
 
 
-def _setup(resolved: Resolved) -> Setup:
+def setup_of(resolved: Resolved) -> Setup:
+    """How an engine is told to open what was found."""
     wanted = resolved.wanted
     assert resolved.folder is not None
     return Setup(
@@ -368,8 +371,8 @@ def open_aligner(resolved: Resolved, recogniser: Transcriber | None = None) -> A
     if family.module == "align_embedded":
         from speechcli.backends import align_embedded
 
-        return align_embedded.open(_setup(resolved), _rough_times(resolved.wanted, recogniser))
-    return cast(_AlignerModule, importlib.import_module(f"speechcli.backends.{family.module}")).open(_setup(resolved))
+        return align_embedded.open(setup_of(resolved), _rough_times(resolved.wanted, recogniser))
+    return cast(_AlignerModule, importlib.import_module(f"speechcli.backends.{family.module}")).open(setup_of(resolved))
 
 
 def _rough_times(wanted: Wanted, recogniser: Transcriber | None) -> Callable[[Audio, Sequence[str]], list[Word]]:
@@ -482,7 +485,7 @@ def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
     from speechcli.backends.whisper_times import OTHERS, TINY_EN
 
     wanted = resolved.wanted
-    given = dict(_setup(resolved).settings)
+    given = dict(setup_of(resolved).settings)
     if wanted.batch_size is not None:
         given.setdefault("batch_size", str(wanted.batch_size if wanted.batch_size > 0 else _NO_LIMIT))
     settings = own.parse(Settings, given)

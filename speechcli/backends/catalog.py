@@ -17,6 +17,8 @@ SHORTEST: Seconds = 8.0  # of the longest window that a model may be given
 EMBEDDED = "whisper-tiny.en"
 DEFAULT = EMBEDDED  # when nothing else is asked for
 EMBEDDED_ALIGNER = "pocketsphinx-en"
+EMBEDDED_DIARIZER = "community-1-embedded"
+MOONSHINE = "moonshine-voice==0.0.73"  # has its models inside, as have those from 0.0.68 to 0.1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Family:
     gap: a silence this long ends a window. reach: how far back from `longest` a longer pause is preferred. overlap:
     what a window hears once more of the one before, to know its speakers again. words, times: whether the models tell
     when each word, or at least each segment, was said. files: what is needed of a repository.
-    aligns: whether it times the words of a text instead of finding them.
+    aligns: whether it times the words of a text instead of finding them. diarizes: whether it tells who speaks, and not
+    what is said.
     """
 
     module: str
@@ -40,6 +43,7 @@ class Family:
     times: bool = True
     files: tuple[str, ...] = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model")
     aligns: bool = False
+    diarizes: bool = False
 
 
 FAMILIES = {
@@ -74,6 +78,12 @@ FAMILIES = {
     # Trellis and attention grow with the window; a minute of text is anchored well enough.
     "ctc": Family("align_ctc", 60.0, 300.0, aligns=True),
     "hf": Family("hf", 30.0, 1200.0, gap=4.0, reach=10.0),
+    # These hear a recording of any length, 10 s at a time.
+    "community-1": Family("diarize_embedded", 10.0, 10.0, diarizes=True),
+    "pyannote": Family(
+        "diarize_pyannote", 10.0, 10.0, files=("config.yaml", "*.bin", "*.npz", "*.safetensors"), diarizes=True
+    ),
+    "hf-diarizer": Family("diarize_hf", 10.0, 10.0, diarizes=True),
 }
 
 
@@ -109,6 +119,7 @@ class Model:
 
 
 _MANY = "over 50, found out by itself"  # microsoft/VibeVoice-ASR, model card, which lists none
+_ANY = "any, for only voices are heard"
 # Qwen/Qwen3-ASR-1.7B, model card
 _CHINESE = (
     *"Anhui Dongbei Fujian Gansu Guizhou Hebei Henan Hubei Hunan Jiangxi Ningxia Shandong Shaanxi Shanxi".split(),
@@ -255,6 +266,31 @@ MODELS = (
         aliases=("qwen3-forced-aligner", "qwen3-forcedaligner-0.6b"),
         repo="Qwen/Qwen3-ForcedAligner-0.6B-hf",
         older=("Qwen/Qwen3-ForcedAligner-0.6B", "bezzam/Qwen3-ForcedAligner-0.6B-hf"),
+    ),
+    Model(
+        EMBEDDED_DIARIZER,
+        "does not transcribe: tells who speaks (diarize --model embedded); comes with speechcli[diarize]",
+        (),
+        9,
+        "CC-BY-4.0",
+        longest=10.0,
+        family="community-1",
+        aliases=("diarize", "community-1"),
+        package="moonshine_voice",
+        distribution=MOONSHINE,
+        many=_ANY,
+    ),
+    Model(
+        "pyannote",
+        "does not transcribe: tells who speaks (diarize --model pyannote); gated",
+        (),
+        33,
+        "CC-BY-4.0",
+        longest=10.0,
+        family="pyannote",
+        aliases=("pyannote-community-1",),
+        repo="pyannote/speaker-diarization-community-1",
+        many=_ANY,
     ),
     Model(
         "parakeet-ctc-1.1b",

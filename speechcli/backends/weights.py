@@ -1,6 +1,7 @@
 """A model's name to a folder with its weights: local, from a package, or from the hub's cache.
 
-Only safetensors, CTranslate2 and ONNX files are ever read, and no code that comes with a model is run.
+Only safetensors, CTranslate2 and ONNX files are ever read, and no code that comes with a model is run. (pyannote.audio,
+where the user installed it, reads the weights of pyannote by itself, and those are checkpoints of torch.)
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from speechcli.backends import catalog, checkpoint
+from speechcli.backends import catalog, checkpoint, community1
 from speechcli.backends.catalog import FAMILIES, Model
 from speechcli.errors import DataError, SpeechcliError, UnavailableError, from_os
 
@@ -25,6 +26,8 @@ _CODE = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".nemo")  # formats that can ru
 _CONFIGS = ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
 _INDEX = "model.safetensors.index.json"
 _VARIANTS = ("int8", "q4")  # of the decoder of vibevoice-onnx
+_FOREIGN = {"whisper": "model.bin", "vibevoice-onnx": ".onnx", "pyannote": "config.yaml"}
+"""Families that are not in transformers' layout, and the ending of a file they are known by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def aligns(config: dict[str, Any]) -> bool:
 def of_folder(folder: Path, family: str | None = None) -> Weights:
     """A folder of the user's own, as what it seems to be unless a family is named. Raises DataError."""
     family = family or kind_of(folder)
-    if family not in ("whisper", "vibevoice-onnx"):
+    if family not in _FOREIGN:
         check(folder, str(folder))
     if family != "whisper":
         return Weights(folder, _digest(folder), family)
@@ -232,13 +235,15 @@ def of_hub(source: Source, revision: str | None, folder: Path | None, offline: b
             path = _fetched(wanted, folder)
     except HFValidationError as error:
         raise UnavailableError(f"no model is called {wanted.repo!r}", "see: speechcli models") from error
-    if wanted.family not in ("whisper", "vibevoice-onnx"):
+    if wanted.family not in _FOREIGN:
         check(path, wanted.repo)
     return Weights(path, path.name, wanted.family, wanted.notice)
 
 
 def present(model: Model, folder: Path | None = None) -> bool:
     """Whether its weights are on this machine, whole. folder: where downloads lie, the hub's own cache by default."""
+    if model.name == catalog.EMBEDDED_DIARIZER:
+        return community1.present(folder)
     if model.package:
         return find_spec(model.package) is not None
     return _cached(source_of(model.name), folder) is not None
@@ -264,6 +269,32 @@ def _cached(source: Source, folder: Path | None) -> Path | None:
     return path if _whole(path, source.family) else None
 
 
+def model_type(source: Source, revision: str | None, folder: Path | None, offline: bool) -> str:
+    """What kind a model of the hub is, by its config.json alone, which is fetched when it is not there.
+
+    Raises UnavailableError, DataError, DiskError.
+    """
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RemoteEntryNotFoundError
+
+    wanted = replace(source, revision=revision or source.revision)
+    alone = offline or constants.HF_HUB_OFFLINE
+    try:
+        path = hf_hub_download(
+            wanted.repo, "config.json", revision=wanted.revision, cache_dir=folder, local_files_only=alone
+        )
+    except HFValidationError as error:
+        raise UnavailableError(f"no model is called {wanted.repo!r}", "see: speechcli models") from error
+    except LocalEntryNotFoundError as error:
+        why = "is not on this machine" if alone else "does not answer, and is not on this machine"
+        raise UnavailableError(f"{wanted.repo} {why}", _once(wanted)) from error
+    except RemoteEntryNotFoundError as error:
+        raise DataError(f"{wanted.repo} holds no model of transformers (no config.json)") from error
+    except _unanswered() as error:
+        raise _unfetched(wanted, error) from error
+    return str(config_of(Path(path).parent).get("model_type"))
+
+
 def _fetched(source: Source, folder: Path | None) -> Path:
     """Looks at what the repository holds, then downloads what is needed, going on where it was cut off."""
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
@@ -274,7 +305,7 @@ def _fetched(source: Source, folder: Path | None) -> Path:
         needed = {name: size for name, size in there.items() if any(fnmatch(name, p) for p in source.files)}
         source = replace(source, size_mb=sum(needed.values()) / 1e6 or source.size_mb)
         _look(source, list(there), list(needed))
-        if source.family not in ("whisper", "vibevoice-onnx"):  # a few lines that may spare many gigabytes
+        if source.family not in _FOREIGN:  # a few lines that may spare many gigabytes
             for name in set(_CONFIGS) & set(there):
                 hf_hub_download(source.repo, name, revision=source.revision, cache_dir=folder)
             here = hf_hub_download(source.repo, "config.json", revision=source.revision, cache_dir=folder)
@@ -294,13 +325,13 @@ def _fetched(source: Source, folder: Path | None) -> Path:
 
 def _look(source: Source, there: list[str], needed: list[str]) -> None:
     """Raises DataError for a repository that does not hold what is wanted."""
-    ending = {"whisper": "model.bin", "vibevoice-onnx": ".onnx"}.get(source.family, ".safetensors")
+    ending = _FOREIGN.get(source.family, ".safetensors")
     if any(name.endswith(ending) for name in needed):
-        if source.family in ("whisper", "vibevoice-onnx") or "config.json" in there:
+        if source.family in _FOREIGN or "config.json" in there:
             return
     elif source.family == "whisper" and any(name.endswith(".safetensors") for name in there):
         raise DataError(f"{source.repo} is no CTranslate2 Whisper", f"for transformers' own: --model hf:{source.repo}")
-    elif source.family != "whisper":
+    elif source.family not in ("whisper", "pyannote"):
         _refuse_code(there, source.repo)
     raise DataError(f"{source.repo} does not hold the weights of a {source.family} model", "see: speechcli models")
 
@@ -347,8 +378,8 @@ def _size(source: Source) -> str:
 
 def _whole(folder: Path, family: str) -> bool:
     """Whether the weights are there, as far as names and sizes tell."""
-    if family == "whisper":
-        return (folder / "model.bin").is_file()
+    if family in ("whisper", "pyannote"):
+        return (folder / _FOREIGN[family]).is_file()
     if family == "vibevoice-onnx":
         return any(folder.rglob("decoder_*.onnx")) and any(folder.rglob("encoder_model*.onnx"))
     try:

@@ -24,7 +24,7 @@ from speechcli import __version__
 from speechcli.backends import catalog
 from speechcli.cli import environment, show
 from speechcli.cli.options import Json
-from speechcli.errors import SpeechcliError, UnavailableError
+from speechcli.errors import DataError, SpeechcliError, UnavailableError
 
 State: TypeAlias = Literal["ok", "note", "bad"]
 
@@ -68,6 +68,7 @@ def findings() -> Iterator[Finding]:
     yield Finding("speechcli", "ok", f"{__version__}, Python {platform.python_version()} ({sys.executable})")
     yield _ffmpeg()
     yield _model()
+    yield _diarization()
     yield from _packages()
     yield _cpu()
     yield _memory()
@@ -96,6 +97,19 @@ def _model() -> Finding:
     except SpeechcliError as error:
         return Finding("embedded model", "bad", error.message, error.hint)
     return Finding("embedded model", "ok", f"{model.name}, checksum right ({found.folder})")
+
+
+def _diarization() -> Finding:
+    """Not needed by all, so nothing is broken without."""
+    from speechcli.backends import community1, diarizers
+
+    try:
+        diarizers.check_packages()
+        found = community1.find()
+        community1.load(found)
+    except SpeechcliError as error:
+        return Finding("diarization", "bad" if isinstance(error, DataError) else "note", error.message, error.hint)
+    return Finding("diarization", "ok", f"{catalog.EMBEDDED_DIARIZER}, checksums right ({found})")
 
 
 def _packages() -> Iterator[Finding]:

@@ -4,6 +4,7 @@ speechcli models                         the table
 speechcli models whisper-small           all about one
 speechcli models pull whisper-small      fetch it now, to work offline later
 speechcli models pull qwen3-asr-0.6b --revision 1a2b3c4    as it was then
+speechcli models pull diarize            the models that tell who speaks, where the extra of that name has no wheel
 speechcli models rm whisper-small        remove it from this machine
 """
 
@@ -156,6 +157,9 @@ def _pull(name: str, revision: str | None, folder: Path | None, offline: bool) -
         raise UsageError(f"no model is called {name!r}", catalog.hint_for(name))
     if model is None and Path(name.removeprefix("hf:")).is_dir():
         raise UsageError(f"{name} is a folder: nothing is to be fetched", f"transcribe with it: --model {name}")
+    if model is not None and model.name == catalog.EMBEDDED_DIARIZER:
+        _pull_diarizer(revision, folder, offline)
+        return
     if model is not None and model.package:
         found = weights.of_package(model)
     else:
@@ -168,11 +172,36 @@ def _pull(name: str, revision: str | None, folder: Path | None, offline: bool) -
     show.out([f"{found.folder}\n"])
 
 
+def _pull_diarizer(revision: str | None, folder: Path | None, offline: bool) -> None:
+    from speechcli.backends import community1
+
+    if revision is not None:
+        raise UsageError(f"--revision {revision}: {catalog.EMBEDDED_DIARIZER} has no others", "leave it out")
+    if not community1.present(folder) and not offline:
+        show.tell(f"fetching {catalog.MOONSHINE} (56 MB) through pip, to read the models of community-1 out of it")
+    show.out([f"{community1.fetch(folder, offline)}\n"])
+
+
+def _remove_diarizer(folder: Path | None) -> None:
+    from speechcli.backends import community1
+
+    freed = community1.forget(folder)
+    if freed:
+        show.out([f"removed {catalog.EMBEDDED_DIARIZER} ({show.megabytes(freed / 1e6)})\n"])
+    elif community1.installed():
+        raise UsageError(f"{catalog.EMBEDDED_DIARIZER} came with the install", "pip uninstall moonshine-voice")
+    else:
+        raise NoInputError(f"{catalog.EMBEDDED_DIARIZER} is not on this machine", "see: speechcli models")
+
+
 def _remove(name: str, folder: Path | None) -> None:
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     model = catalog.find(name)
+    if model is not None and model.name == catalog.EMBEDDED_DIARIZER:
+        _remove_diarizer(folder)
+        return
     if model is not None and model.package:
         raise UsageError(f"{model.name} came with the install", f"pip uninstall {model.distribution}")
     repo = model.repo if model is not None else name.removeprefix("hf:")

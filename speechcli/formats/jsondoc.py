@@ -30,6 +30,8 @@ from speechcli.core.transcript import (
 from speechcli.errors import DataError
 from speechcli.formats import foreign
 from speechcli.formats.words import Row, name, number, restored, with_words
+from speechcli.timeline.attribution import overlapped
+from speechcli.timeline.turns import overlaps
 
 SCHEMA: Final = "speechcli/1"
 _BYTES = "_bytes"  # after a key: its value in base64, because it was no UTF-8
@@ -44,9 +46,10 @@ def document(transcript: Transcript) -> Iterator[str]:
     yield f'{{\n"schema": {_encode(SCHEMA)},\n"text": {_encode(_valid(transcript.text))},\n'
     yield f'"language": {_encode(transcript.language)},\n"duration": {_encode(tidy(transcript.duration))},\n'
     segments, words = [], []
+    crowded = _overlapped(transcript)
     for i, segment in enumerate(transcript.segments):
-        spoken = _words(segment)
-        segments.append(_segment(i, segment, spoken))
+        spoken = _words(segment, crowded)
+        segments.append(_segment(i, segment, spoken, not segment.words and next(crowded)))
         words += spoken
     yield from _list("segments", segments)
     yield from _list("word_segments", words)
@@ -98,7 +101,15 @@ def _list(key: str, rows: list[str]) -> Iterator[str]:
 # Segments and words are put together by hand: there are a hundred thousand of them, and each word is written twice.
 
 
-def _segment(place: int, segment: Segment, words: list[str]) -> str:
+def _overlapped(transcript: Transcript) -> Iterator[bool]:
+    """For each word, and each segment without words, whether somebody else talks at the same time."""
+    spans: list[Span] = []
+    for segment in transcript.segments:
+        spans += segment.words or (segment,)
+    return iter(overlapped(spans, overlaps(transcript.turns)))
+
+
+def _segment(place: int, segment: Segment, words: list[str], crowded: bool) -> str:
     row = f'{{"id": {place}, "start": {tidy(segment.start)}, "end": {tidy(segment.end)}, '
     row += f'"text": {_quoted(_valid(segment.text))}'
     if segment.speaker is not None:
@@ -107,6 +118,8 @@ def _segment(place: int, segment: Segment, words: list[str]) -> str:
         row += f', "language": {_quoted(segment.language)}'
     if segment.avg_logprob is not None:
         row += f', "avg_logprob": {_encode(segment.avg_logprob)}'
+    if crowded:
+        row += ', "overlapped": true'
     if words:
         row += f', "words": [{", ".join(words)}]'
     return row + "}"
@@ -120,21 +133,26 @@ def _raw(raw: Raw) -> str:
     return f'{{"start": {tidy(raw.start)}, "end": {tidy(raw.end)}, "text": {_quoted(_valid(raw.text))}}}'
 
 
-def _words(segment: Segment) -> list[str]:
+def _words(segment: Segment, crowded: Iterator[bool]) -> list[str]:
     if not segment.words:
         return []
     texts = [_valid(word.text) for word in segment.words]
     guessed: Sequence[str | None] = restored(_valid(segment.text), [t.strip() for t in texts]) or [None] * len(texts)
-    return [_word(word, text, text != guess) for word, text, guess in zip(segment.words, texts, guessed, strict=True)]
+    return [
+        _word(word, text, text != guess, next(crowded))
+        for word, text, guess in zip(segment.words, texts, guessed, strict=True)
+    ]
 
 
-def _word(word: Word, text: str, odd: bool) -> str:
+def _word(word: Word, text: str, odd: bool, crowded: bool) -> str:
     """odd: its blanks cannot be told from the text of the segment, and are written out."""
     row = f'{{"word": {_quoted(text.strip())}, "start": {tidy(word.start)}, "end": {tidy(word.end)}'
     if word.confidence is not None:
         row += f', "score": {_encode(word.confidence)}'
     if word.speaker is not None:
         row += f', "speaker": {_quoted(_valid(word.speaker))}'
+    if crowded:
+        row += ', "overlapped": true'
     if word.placed == "interpolated":
         row += ', "interpolated": true'
     elif word.placed != "model":

@@ -15,7 +15,7 @@ from speechcli.errors import DataError, UsageError
 from speechcli.timeline.cues import Style, cues
 
 Kind: TypeAlias = Literal["captions", "lines", "document"]
-Needs: TypeAlias = Literal["", "words", "speakers", "segments"]
+Needs: TypeAlias = Literal["", "words", "speakers", "segments", "talk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Format:
 
     kind: what its module offers: `captions(cues, style)`, `lines(segments)` or `document(transcript)`, all to pieces
     of text. reads: whether files of it can be read. streams: whether it can be written as segments come.
-    needs: what a transcript must have to fill it.
+    needs: what a transcript must have to fill it; talk: segments or turns.
     """
 
     name: str
@@ -43,15 +43,15 @@ FORMATS: dict[str, Format] = {
         Format("json", ".json", "document", True, False, "", "everything we know; whisperX's JSON and more", "jsondoc"),
         Format("srt", ".srt", "captions", True, True, "segments", "SubRip subtitles", "srt"),
         Format("vtt", ".vtt", "captions", True, True, "segments", "WebVTT subtitles for the web", "vtt"),
-        Format("txt", ".txt", "lines", False, True, "segments", "plain text, a line a segment", "txt"),
+        Format("txt", ".txt", "lines", False, True, "segments", "plain text, a line a segment or a speech", "txt"),
         Format("tsv", ".tsv", "lines", True, True, "segments", "start, end (ms) and text, as Whisper has it", "tsv"),
         Format("lrc", ".lrc", "captions", False, True, "segments", "lyrics for music players", "lrc"),
         Format("ass", ".ass", "captions", False, True, "segments", "styled subtitles, karaoke", "ass"),
         Format("ctm", ".ctm", "document", True, False, "words", "words with times, for scoring", "ctm"),
         Format("stm", ".stm", "document", True, False, "segments", "segments, for scoring", "stm"),
         Format("rttm", ".rttm", "document", True, False, "speakers", "who spoke when", "rttm"),
-        Format("textgrid", ".TextGrid", "document", True, False, "segments", "tiers for Praat", "textgrid"),
-        Format("audacity", ".labels.txt", "document", False, False, "segments", "labels for Audacity", "audacity"),
+        Format("textgrid", ".TextGrid", "document", True, False, "talk", "tiers for Praat", "textgrid"),
+        Format("audacity", ".labels.txt", "document", False, False, "talk", "labels for Audacity", "audacity"),
         Format("verbose_json", ".verbose.json", "document", True, False, "segments", "OpenAI's answer", "verbose_json"),
         Format("seglst", ".seglst.json", "document", True, False, "segments", "segments for meeteval", "seglst"),
     )
@@ -69,8 +69,8 @@ _ALIASES = {
 _READ_AS = {"verbose_json": "json", "seglst": "json"}  # what a JSON is, its content tells
 _CURES = {
     "words": "use a model that gives words, or convert to a format without them",
-    "speakers": "use a model that tells speakers",
-    "segments": "use a model that transcribes: only turns are known",
+    "speakers": "speechcli diarize finds out who speaks",
+    "segments": "transcribe --diarize gives text and speakers; rttm, json, textgrid and audacity do without text",
 }
 
 

@@ -1,7 +1,8 @@
 """Praat TextGrids. Written in the long text form, read in the long and the short one.
 
 Intervals tile the time of the recording and do not overlap, so each speaker has a tier: `words`, or
-`SPEAKER_00 - words` (the names of the Montreal Forced Aligner); `segments` where the transcript has no words.
+`SPEAKER_00 - words` (the names of the Montreal Forced Aligner); `segments` where the transcript has no words; `turns`
+where only those are known.
 Praat reads free-standing numbers, quoted texts and <flags>, and passes over everything else (its manual, "TextGrid
 file formats"): so does `read`. WebMAUS names its tiers ORT-MAU (words), KAN-MAU and MAU (sounds).
 """
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from speechcli.core.span import Seconds, tidy, to_ms
-from speechcli.core.transcript import Segment, Transcript, Word
+from speechcli.core.transcript import Segment, Transcript, Turn, Word
 from speechcli.errors import DataError
 from speechcli.formats.clock import seconds
 from speechcli.formats.rows import few, following, segments_of, transcript_of
@@ -27,6 +28,7 @@ _NUMBER = re.compile(r"([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)(%?)")
 _DIGITS = frozenset("+-0123456789")  # what a number begins with
 _SILENCE = frozenset(("", "sp", "sil", "spn", "<eps>", "<sil>", "#"))
 _WORDS = re.compile(r"(?:(?P<speaker>.*\S)\s+-\s+)?(?:words?|ORT(?:-MAU)?)", re.IGNORECASE)
+_TURNS = re.compile(r"(?P<speaker>.*\S)\s+-\s+turns?", re.IGNORECASE)
 _SOUNDS = re.compile(r"(?:.*\S\s+-\s+)?(?:phones?|phonemes?|syllables?|tones?|(?:KAN-)?MAU)", re.IGNORECASE)
 _SEGMENTS = re.compile(
     r"(?:(?P<speaker>.*\S)\s+-\s+)?(?:segments?|sentences?|utterances?|transcript(?:ion)?|text|phrases?)", re.IGNORECASE
@@ -49,10 +51,11 @@ class _Tier(NamedTuple):
 
 def document(transcript: Transcript) -> Iterator[str]:
     """The header, then one piece of text an interval."""
-    spoken = all(s.words for s in transcript.segments if clean(s.text))
-    kind = "words" if spoken else "segments"
+    segments = transcript.segments or [Segment(t.start, t.end, t.speaker, speaker=t.speaker) for t in transcript.turns]
+    spoken = bool(transcript.segments or not segments) and all(s.words for s in segments if clean(s.text))
+    kind = "words" if spoken else "segments" if transcript.segments else "turns"
     rows: dict[str | None, list[Segment]] = {}
-    for segment in transcript.segments:
+    for segment in segments:
         rows.setdefault(segment.speaker, []).append(segment)
     tiers = {
         _tier_name(speaker, kind): list(_apart((w for s in row for w in s.words) if spoken else row))
@@ -79,19 +82,27 @@ def document(transcript: Transcript) -> Iterator[str]:
 
 def read(text: str, source: str) -> Transcript:
     """Tiers of words give words. Without one, tiers of segments give segments; where no tier has such a name either,
-    each gives the segments of one speaker.
+    each gives the segments of one speaker. Tiers of turns give turns.
 
     Raises DataError for what is no TextGrid.
     """
     tiers, duration = _tiers(text, source)
     notes = [f"tier {tier.name!r} is of points: left out" for tier in tiers if not tier.intervals]
     spans = [tier for tier in tiers if tier.intervals]
+    turns = [
+        Turn(start, end, clean(match["speaker"]))
+        for tier in spans
+        if (match := _TURNS.fullmatch(tier.name))
+        for start, end, label in tier.labels
+        if clean(label)
+    ]
+    spans = [tier for tier in spans if not _TURNS.fullmatch(tier.name)]
     segments: list[Segment] = []
     for tier in spans:
         if match := _WORDS.fullmatch(tier.name):
             segments += segments_of(_words(tier), clean(match["speaker"] or "") or None)
     if segments:
-        return transcript_of(source, segments, duration=duration, notes=few(notes))
+        return transcript_of(source, segments, turns, duration, notes=few(notes))
     others = [tier for tier in spans if not _SOUNDS.fullmatch(tier.name)]
     sentences = [tier for tier in others if _SEGMENTS.fullmatch(tier.name)] or others or spans
     notes += [f"tier {tier.name!r} is left out" for tier in others if tier not in sentences]
@@ -103,7 +114,7 @@ def read(text: str, source: str) -> Transcript:
             for start, end, label in tier.labels
             if (said := clean(label)).lower() not in _SILENCE
         ]
-    return transcript_of(source, segments, duration=duration, notes=few(notes))
+    return transcript_of(source, segments, turns, duration, notes=few(notes))
 
 
 def _tier_name(speaker: str | None, kind: str) -> str:

@@ -67,10 +67,10 @@ def test_of_several_recordings_the_wanted_one_is_read(recording: str):
 
 
 def test_of_several_recordings_none_is_guessed():
-    with pytest.raises(DataError, match="all.rttm is about 2 recordings .monday, tuesday_talk"):
+    with pytest.raises(DataError, match=r"all.rttm is about 2 recordings .monday, tuesday_talk"):
         rttm.read(SEVERAL, "all.rttm")
     with pytest.raises(
-        DataError, match="all.rttm is about monday, tuesday_talk, and not about friday; the second field"
+        DataError, match=r"all.rttm is about monday, tuesday_talk, and not about friday; the second field"
     ):
         rttm.read(SEVERAL, "all.rttm", "friday.mp3")
 
@@ -91,7 +91,8 @@ def test_what_is_written_is_sorted_whole_and_in_safe_fields():
     talk = Transcript("my talk\n.mp3", 9.0, turns=turns)
 
     assert "".join(table.pieces("rttm", talk)) == (
-        "SPEAKER my_talk 1 0.000 3.000 <NA> <NA> _;_x <NA> <NA>\nSPEAKER my_talk 1 4.000 2.000 <NA> <NA> Zoë_B <NA> <NA>\n"
+        "SPEAKER my_talk 1 0.000 3.000 <NA> <NA> _;_x <NA> <NA>\n"
+        "SPEAKER my_talk 1 4.000 2.000 <NA> <NA> Zoë_B <NA> <NA>\n"
     )
 
 

@@ -69,7 +69,7 @@ def test_what_a_transcript_cannot_fill_is_refused_aloud() -> None:
     assert table.missing("rttm", NAMELESS) == "rttm needs speakers: none are known"
     assert table.missing("ctm", NAMELESS) == "ctm needs words with times: 1 of 1 segments have none"
     with pytest.raises(
-        DataError, match="rttm needs speakers: none are known; use a model that tells speakers"
+        DataError, match="rttm needs speakers: none are known; speechcli diarize finds out who speaks"
     ) as caught:
         table.pieces("rttm", NAMELESS)
     assert caught.value.exit_code == 65
@@ -79,7 +79,7 @@ def test_what_a_transcript_can_fill() -> None:
     assert table.fillable(TALK) == NAMES
     assert table.fillable(EMPTY) == NAMES
     assert table.fillable(NAMELESS) == [name for name in NAMES if name not in ("ctm", "rttm")]
-    assert table.fillable(Transcript("a", 1.0, turns=(Turn(0, 1, "A"),))) == ["json", "rttm"]
+    assert table.fillable(Transcript("a", 1.0, turns=(Turn(0, 1, "A"),))) == ["json", "rttm", "textgrid", "audacity"]
     assert "ctm" not in table.fillable(replace(TALK, segments=(*TALK.segments, *NAMELESS.segments)))
 
 

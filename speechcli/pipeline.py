@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from speechcli.alignment import timed
-from speechcli.backends.base import Aligner, Hints, SpeechDetector, Transcriber
+from speechcli.backends import printing
+from speechcli.backends.base import Aligner, Hints, SpeechDetector, Transcriber, VoicePrinter
+from speechcli.backends.cepstra import Cepstra
 from speechcli.backends.shrinking import shrinking
 from speechcli.core.audio import Audio
-from speechcli.core.span import Seconds, Span, clipped, tidy, total
+from speechcli.core.span import Seconds, Span, clipped, tidy
 from speechcli.core.transcript import Heard, Raw, Stage, Transcript, Voice
 from speechcli.media.tape import taken
-from speechcli.numerics.voice import voice
 from speechcli.timeline.gaps import rest, unheard
 from speechcli.timeline.polish import polish
 from speechcli.timeline.speakers import link
@@ -24,6 +25,8 @@ from speechcli.timeline.spread import spread
 from speechcli.timeline.stitch import Answer, shifted, stitch
 from speechcli.timeline.verdict import judge, language_of
 from speechcli.timeline.windows import Rules, Window, plan
+
+NO_WEIGHTS = Cepstra()
 
 
 def windows(
@@ -57,8 +60,12 @@ def listen(
     batch: Sequence[tuple[Window, Audio]],
     hints: Sequence[Hints],
     aligner: Aligner | None = None,
+    printer: VoicePrinter = NO_WEIGHTS,
 ) -> list[Heard]:
-    """What the model hears in each window, its words timed, polished; a batch too large for the device is halved."""
+    """What the model hears in each window, its words timed, polished; a batch too large for the device is halved.
+
+    printer: knows voices again, where the model tells speakers.
+    """
     told = [replace(h, speech=_inside(window)) for (window, _), h in zip(batch, hints, strict=True)]
     sounds = [audio for _, audio in batch]
     answers = shrinking(transcriber, transcriber.transcribe, sounds, told)
@@ -69,7 +76,7 @@ def listen(
     polished = [polish(h, a.duration, t.speech) for h, a, t in zip(answers, sounds, told, strict=True)]
     if not transcriber.traits.gives_speakers:
         return polished
-    return [replace(heard, voices=_voices(heard, audio)) for heard, audio in zip(polished, sounds, strict=True)]
+    return [replace(h, voices=_voices(h, audio, printer)) for h, audio in zip(polished, sounds, strict=True)]
 
 
 def to_hear_again(transcriber: Transcriber, answer: Answer) -> list[Window]:
@@ -89,13 +96,14 @@ def assemble(
     notes: Sequence[str],
     made_by: Sequence[Stage],
     raw: bool = False,
+    alike: float = NO_WEIGHTS.alike,
 ) -> Transcript:
     """The finished transcript of a recording.
 
     groups: see `stitch`; speakers are still each window's own. judged: whether somebody listened for speech, without
-    whom coverage is unknown. raw: whether the model's own strings are kept.
+    whom coverage is unknown. raw: whether the model's own strings are kept. alike: of who made the voices' prints.
     """
-    groups = list(link(groups))
+    groups = list(link(groups, alike))
     heard = [shifted(answer) for group in groups for answer in group]
     segments = tuple(stitch(groups))
     speech = [span for group in groups for span in group[0].window.speech] if judged else None
@@ -125,14 +133,10 @@ def _raw(answer: Answer) -> Raw:
     return Raw(answer.window.heard.start, answer.window.heard.end, answer.heard.raw)
 
 
-def _voices(heard: Heard, audio: Audio) -> tuple[Voice, ...]:
+def _voices(heard: Heard, audio: Audio, printer: VoicePrinter) -> tuple[Voice, ...]:
     """How each speaker of the window sounds."""
-    spans: dict[str, list[Span]] = {}
+    talk: dict[str, list[Span]] = {}
     for segment in heard.segments:
         if segment.speaker is not None:
-            spans.setdefault(segment.speaker, []).append(segment)
-    found = [
-        (speaker, total(own), voice(audio.samples, audio.rate, [(s.start, s.end) for s in own]))
-        for speaker, own in spans.items()
-    ]
-    return tuple(Voice(speaker, seconds, print_) for speaker, seconds, print_ in found if print_ is not None)
+            talk.setdefault(segment.speaker, []).append(segment)
+    return printing.voices(printer, audio, talk)

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from speechcli import pipeline
-from speechcli.backends import registry
-from speechcli.backends.base import Aligner, SpeechDetector, Transcriber
+from speechcli.backends import diarizers, registry
+from speechcli.backends.base import Aligner, Diarizer, SpeechDetector, Transcriber, VoicePrinter
 from speechcli.backends.listener import Listener
-from speechcli.core.span import Seconds
-from speechcli.core.transcript import Transcript, Verdict
+from speechcli.core.span import Seconds, total
+from speechcli.core.transcript import Transcript, Turn, Verdict
 from speechcli.errors import FAILED, OK, BusyError, DataError, NoAudioError, SpeechcliError
 from speechcli.formats import table
-from speechcli.jobs import aligned, deliver, journal, run
+from speechcli.jobs import aligned, deliver, diarized, journal, run
 from speechcli.jobs.aligned import Finished as Finished
 from speechcli.jobs.job import Job, Rendering
 from speechcli.jobs.manifest import Manifest
@@ -25,15 +25,28 @@ from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, decide
 from speechcli.jobs.recording import Ending, Recordings
 from speechcli.timeline.speakers import link
 from speechcli.timeline.stitch import Answer, stitch
+from speechcli.timeline.turns import overlaps, talk
 
 Status: TypeAlias = Literal["done", "rendered", "skipped", "failed"]
+Look: TypeAlias = Callable[[Job, Transcript], None]
+_ANY_RATE = 16_000  # Hz, where nothing is heard
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Who speaks how long. speakers: by first appearance. together: seconds in which several do, of all with speech."""
+
+    speakers: Mapping[str, Seconds]
+    together: Seconds
+    whole: Seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one recording.
 
-    code: its own exit code. paths: what was written. warned: the verdict is not ok, be it an earlier run's.
+    code: its own exit code. paths: what was written. warned: the verdict is not ok, be it an earlier run's. talk: who
+    speaks, where that was asked.
     """
 
     job: Job
@@ -45,6 +58,7 @@ class Outcome:
     paths: tuple[Path, ...] = ()
     left_out: Mapping[str, str] | None = None
     warned: bool = False
+    talk: Talk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +73,24 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What a batch runs on, opened."""
+    """What a batch runs on, opened.
+
+    printer: knows voices again, where the model tells speakers. roster: knows speakers of other recordings again.
+    """
 
     transcriber: Transcriber
     detector: SpeechDetector
     recordings: Recordings
     aligner: Aligner | None = None
+    diarizer: Diarizer | None = None
+    printer: VoicePrinter = pipeline.NO_WEIGHTS
+    roster: diarized.Roster | None = None
+
+    def close(self) -> None:
+        """Frees the models."""
+        for engine in (self.transcriber, self.aligner, self.diarizer):
+            if engine is not None:
+                engine.close()
 
 
 def aligning(aligner: registry.Resolved, anchor: registry.Resolved | None, program: Path, longest: Seconds) -> Engines:
@@ -79,6 +105,22 @@ def aligning(aligner: registry.Resolved, anchor: registry.Resolved | None, progr
     return Engines(heard, detector, Recordings(program, heard.traits.rate, longest), opened)
 
 
+def diarizing(resolved: registry.Resolved | None, program: Path, longest: Seconds) -> Engines:
+    """What tells who speaks when, opened: a diarizer, or a transcriber that tells speakers; None: turns are given.
+
+    program, longest: as for `aligning`. Raises UsageError, UnavailableError, DataError.
+    """
+    diarizer: Diarizer | None = None
+    transcriber: Transcriber = Listener(_ANY_RATE)
+    if resolved is not None and diarizers.transcribes(resolved.wanted):
+        transcriber = registry.open_transcriber(resolved)
+    elif resolved is not None:
+        diarizer = diarizers.open_diarizer(resolved)
+    rate = transcriber.traits.rate if diarizer is None else diarizer.traits.rate
+    detector = registry.open_detector(diarizer is None and resolved is not None, rate)
+    return Engines(transcriber, detector, Recordings(program, rate, longest), diarizer=diarizer)
+
+
 def carry_out(
     decisions: Sequence[Decision],
     rendering: Rendering,
@@ -86,11 +128,12 @@ def carry_out(
     engines: Callable[[], Engines],
     resume: bool = True,
     recheck: bool = True,
+    look: Look = lambda job, shown: None,
 ) -> Generator[Outcome | Progress, None, None]:
     """Does what was decided: refusals, skips and renderings first, then what needs a model.
 
     engines: called once, when the first recording needs them. recheck: whether to leave a recording alone that
-    another process has finished in the meantime.
+    another process has finished in the meantime. look: shown each transcript that was written.
     """
     todo: list[Job] = []
     for folder in _written_to(decisions):
@@ -107,7 +150,7 @@ def carry_out(
                 warned = entry.verdict != "ok"
                 yield Outcome(job, "skipped", entry.exit_code, duration=entry.duration, warned=warned)
             case Render():
-                yield _rendered(decision, rendering, roots)
+                yield _rendered(decision, rendering, roots, look)
 
     now: dict[Path, Manifest] = {}  # as others see them too; for the thread that reads ahead
 
@@ -118,7 +161,7 @@ def carry_out(
 
     if todo:
         events = worked(todo, engines(), resume, still_wanted, patient=False)
-        yield from _written_out(events, rendering, roots)
+        yield from _written_out(events, rendering, roots, look)
 
 
 Happened: TypeAlias = Progress | run.Skipped | run.Failed | run.Group | Finished
@@ -132,25 +175,67 @@ def worked(
     patient: bool = True,
     live: bool = False,
 ) -> Iterator[Happened]:
-    """Transcribes the recordings, or aligns the texts that they bring along; see `run.work`."""
+    """Transcribes the recordings, aligns the texts that they bring along, or finds who speaks; see `run.work`."""
+    diarizer, recordings, roster = engines.diarizer, engines.recordings, engines.roster
+    if all(job.text is not None and job.text.turns is not None for job in jobs):
+        yield from _progressing(diarized.given(jobs))
+    elif diarizer is None:
+        yield from _transcribed(jobs, engines, resume, still_wanted, patient, live, held=False)
+    elif all(job.question.model for job in jobs):
+        heard = _transcribed(jobs, engines, resume, still_wanted, patient, live, held=True)
+        yield from _progressing(diarized.after(heard, len(jobs), diarizer, recordings, patient, roster), twice=True)
+    else:
+        yield from _progressing(diarized.work(jobs, diarizer, recordings, still_wanted, patient, roster))
+
+
+def _progressing(events: Iterator[Happened | diarized.Event], twice: bool = False) -> Iterator[Happened]:
+    """The events, which say how far a recording is. twice: it is heard a second time, which is half of the work."""
+    before: dict[int, Seconds] = {}
+    for event in events:
+        match event:
+            case run.Began(job, duration, resumed):
+                yield Progress(job, 0.0, duration, resumed)
+            case diarized.Listened(job, seconds):
+                yield Progress(job, before[id(job)] + seconds / 2 if twice else seconds)
+            case Progress(job, seconds) if twice:
+                before[id(job)] = seconds / 2
+                yield replace(event, seconds=seconds / 2)
+            case _:
+                yield event
+
+
+def _transcribed(
+    jobs: Sequence[Job],
+    engines: Engines,
+    resume: bool,
+    still_wanted: Callable[[Job], bool],
+    patient: bool,
+    live: bool,
+    held: bool,
+) -> Iterator[Happened]:
+    """held: journals stay open after `Finished`."""
     groups: dict[int, list[Sequence[Answer]]] = defaultdict(list)
-    for event in _events(jobs, engines, resume, still_wanted, patient, live):
+    for event in _events(jobs, engines, resume, still_wanted, patient, live, held):
         match event:
             case run.Began(job, duration, resumed):
                 yield Progress(job, 0.0, duration, resumed)
             case run.Group(job, answers):
-                if job.text is None:
+                if not _aligns(job):
                     groups[id(job)].append(answers)
                 yield event
                 yield Progress(job, answers[0].window.own.end)
             case run.Ended(job, ending, done):
-                transcript = finished(job, groups.pop(id(job), []), ending, engines.transcriber, engines.aligner)
+                transcript = finished(job, groups.pop(id(job), []), ending, engines)
                 yield Finished(job, transcript, ending, done, event.leave)
             case run.Failed(job, _):
                 groups.pop(id(job), None)
                 yield event
             case _:
                 yield event
+
+
+def _aligns(job: Job) -> bool:
+    return job.text is not None and not job.question.turns
 
 
 def _events(
@@ -160,21 +245,25 @@ def _events(
     still_wanted: Callable[[Job], bool],
     patient: bool,
     live: bool,
+    held: bool,
 ) -> Iterator[run.Event | aligned.Event]:
     ear, aligner, detector, recordings = engines.transcriber, engines.aligner, engines.detector, engines.recordings
-    if any(job.text is not None for job in jobs):
+    if any(map(_aligns, jobs)):
         assert aligner is not None, "texts need an aligner"
         return aligned.work(jobs, ear, aligner, detector, recordings, resume, still_wanted, patient)
-    return run.work(jobs, ear, detector, recordings, resume, still_wanted, patient, live, aligner)
+    printer = engines.printer
+    return run.work(
+        jobs, ear, detector, recordings, resume, still_wanted, patient, live, aligner, held, printer=printer
+    )
 
 
 def _written_out(
-    events: Iterator[Happened], rendering: Rendering, roots: Mapping[Path, Manifest]
+    events: Iterator[Happened], rendering: Rendering, roots: Mapping[Path, Manifest], look: Look
 ) -> Iterator[Outcome | Progress]:
     for event in events:
         match event:
             case Finished():
-                yield _written(event, rendering, roots[event.job.root])
+                yield _written(event, rendering, roots[event.job.root], look)
             case run.Skipped(job):
                 yield Outcome(job, "skipped")
             case run.Failed(job, error):
@@ -190,6 +279,7 @@ def stream(
     engines: Engines,
     resume: bool,
     tell: Callable[[Outcome | Progress], None],
+    look: Look = lambda job, shown: None,
 ) -> Generator[str, None, None]:
     """One recording as text, piece by piece: cue by cue where the format allows it, else when all is known.
 
@@ -211,30 +301,33 @@ def stream(
                 case run.Failed(_, error):
                     raise error
 
-    streams = table.named(format_name).streams and job.text is None
+    whole = job.text is not None or job.question.turns or job.question.diarizer
+    streams = table.named(format_name).streams and not whole
     if streams:
-        shown = (deliver.shown(segment, rendering) for segment in stitch(link(arriving())))
+        linked = link(arriving(), engines.printer.alike)
+        shown = (deliver.shown(segment, rendering) for segment in stitch(linked))
         yield from table.stream(format_name, shown, rendering.style, lambda: ended[0].ending.duration)
     else:
         deque(arriving(), maxlen=0)
     transcript = ended[0].transcript
     if not streams:
-        whole = deliver.rendered(transcript, rendering)
-        if (lack := table.missing(format_name, whole)) is not None:
+        shown_as = deliver.rendered(transcript, rendering)
+        if (lack := table.missing(format_name, shown_as)) is not None:
             raise DataError(f"{job.name}: {lack}")
-        yield from table.pieces(format_name, whole, rendering.style)
+        yield from table.pieces(format_name, shown_as, rendering.style)
     ended[0].done()
-    tell(_outcome(job, "done", transcript))
+    look(job, deliver.rendered(transcript, rendering))
+    tell(_outcome(job, "done", transcript, None, rendering))
 
 
 def finished(
     job: Job,
     groups: Sequence[Sequence[Answer]],
     ending: Ending,
-    transcriber: Transcriber,
-    aligner: Aligner | None = None,
+    engines: Engines,
 ) -> Transcript:
     """The transcript of a recording whose every window has been heard."""
+    aligner = engines.aligner
     transcript = pipeline.assemble(
         Path(job.name).name,
         ending.duration,
@@ -242,13 +335,15 @@ def finished(
         job.question.judged,
         ending.complete,
         ending.notes,
-        (transcriber.stage,) if aligner is None else (transcriber.stage, aligner.stage),
+        (engines.transcriber.stage,) if aligner is None else (engines.transcriber.stage, aligner.stage),
         job.question.raw,
+        engines.printer.alike,
     )
-    return replace(transcript, recording=ending.facts)
+    transcript = replace(transcript, recording=ending.facts)
+    return diarized.with_turns(job, diarized.of_segments(transcript)) if job.question.turns else transcript
 
 
-def _written(made: Finished, rendering: Rendering, manifest: Manifest) -> Outcome:
+def _written(made: Finished, rendering: Rendering, manifest: Manifest, look: Look) -> Outcome:
     job = made.job
     try:
         delivered = deliver.write(made.transcript, job, job.rendering(rendering), manifest)
@@ -257,10 +352,13 @@ def _written(made: Finished, rendering: Rendering, manifest: Manifest) -> Outcom
         made.leave()
         return _failed(job, error)
     made.done()
-    return _outcome(job, "done", made.transcript, delivered)
+    look(job, deliver.rendered(made.transcript, job.rendering(rendering)))
+    return _outcome(job, "done", made.transcript, delivered, rendering)
 
 
-def _outcome(job: Job, status: Status, transcript: Transcript, delivered: deliver.Delivered | None = None) -> Outcome:
+def _outcome(
+    job: Job, status: Status, transcript: Transcript, delivered: deliver.Delivered | None, rendering: Rendering
+) -> Outcome:
     error = delivered.error if delivered is not None else None
     code = FAILED if transcript.verdict.status == "failed" else OK
     return Outcome(
@@ -273,10 +371,17 @@ def _outcome(job: Job, status: Status, transcript: Transcript, delivered: delive
         delivered.paths if delivered is not None else (),
         {**delivered.left_out, **delivered.partly} if delivered is not None else None,
         transcript.verdict.status != "ok",
+        _talk(transcript.turns, job.rendering(rendering)) if job.question.turns or job.question.diarizer else None,
     )
 
 
-def _rendered(decision: Render, rendering: Rendering, roots: Mapping[Path, Manifest]) -> Outcome:
+def _talk(turns: Sequence[Turn], rendering: Rendering) -> Talk:
+    names = rendering.speakers
+    seconds = {names.get(speaker, speaker): length for speaker, length in talk(turns).items()}
+    return Talk(seconds, total(overlaps(turns)), total(turns))
+
+
+def _rendered(decision: Render, rendering: Rendering, roots: Mapping[Path, Manifest], look: Look) -> Outcome:
     """Our json, written anew in other formats or another style."""
     job, entry, manifest = decision.job, decision.entry, roots[decision.job.root]
     try:
@@ -286,7 +391,8 @@ def _rendered(decision: Render, rendering: Rendering, roots: Mapping[Path, Manif
         manifest.add(replace(entry, outputs={**outputs, **delivered.outputs}, left_out=tuple(delivered.left_out)))
     except SpeechcliError as error:
         return _failed(job, error)
-    return _outcome(job, "rendered", transcript, delivered)
+    look(job, deliver.rendered(transcript, job.rendering(rendering)))
+    return _outcome(job, "rendered", transcript, delivered, rendering)
 
 
 def _failed(job: Job, error: SpeechcliError) -> Outcome:

@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from speechcli import pipeline
-from speechcli.backends.base import Aligner, OutOfMemoryError, SpeechDetector, Transcriber
+from speechcli.backends.base import Aligner, OutOfMemoryError, SpeechDetector, Transcriber, VoicePrinter
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Heard
@@ -91,6 +91,7 @@ def work(
     live: bool = False,
     aligner: Aligner | None = None,
     held: bool = False,
+    printer: VoicePrinter = pipeline.NO_WEIGHTS,
 ) -> Iterator[Event]:
     """Does the jobs in their order, several at once, and tells what happens.
 
@@ -98,9 +99,9 @@ def work(
     everything; what the journals hold stays. patient: whether to wait then for the batches under way; without it the
     process has to end by `os._exit`, for engines abort when the interpreter ends under them. live: somebody waits for
     the first words, which then come before all others; else every batch is as full as it can be. held: journals stay
-    open after `Ended`, until `done` or `leave` is called.
+    open after `Ended`, until `done` or `leave` is called. printer: knows voices again, where the model tells speakers.
     """
-    crew = _Crew(transcriber, detector, recordings, resume, still_wanted, live, aligner, held)
+    crew = _Crew(transcriber, detector, recordings, resume, still_wanted, live, aligner, held, printer)
     threads = [threading.Thread(target=crew.read, args=(jobs,), daemon=True, name="read")]
     threads += [
         threading.Thread(target=crew.transcribe, daemon=True, name=f"lane-{i}") for i in range(transcriber.traits.lanes)
@@ -237,11 +238,13 @@ class _Crew:
         live: bool,
         aligner: Aligner | None,
         held: bool,
+        printer: VoicePrinter,
     ) -> None:
         self._live = live
         self._held_open = held
         self._transcriber = transcriber
         self._aligner = aligner
+        self._printer = printer
         self._detector = detector
         self._recordings = recordings
         self._resume = resume
@@ -287,7 +290,7 @@ class _Crew:
                 self._inbox.put(Skipped(job))
                 return
             with self._recordings.open(job) as recording:
-                resumed = journal.begin(job.key(recording.fingerprint)) if journal is not None else 0
+                resumed = journal.begin(self._key(job, recording.fingerprint)) if journal is not None else 0
                 work = _Work(job, journal)
                 self._works.append(work)
                 until_owned.pop_all()  # from here on the caller's thread closes it
@@ -310,6 +313,11 @@ class _Crew:
                 except SpeechcliError as error:
                     self._inbox.put(_Unreadable(work, error))
 
+    def _key(self, job: Job, fingerprint: str) -> str:
+        """Of the journal: what it holds of voices cannot be compared with another printer's."""
+        ours = self._transcriber.traits.gives_speakers and self._printer is not pipeline.NO_WEIGHTS
+        return job.key(fingerprint) + (f" {self._printer.name}" if ours else "")
+
     # --- the lanes ---
 
     def transcribe(self) -> None:
@@ -317,7 +325,7 @@ class _Crew:
             try:
                 hints = [piece.work.job.question.hints for piece in batch]
                 sounds = [(piece.window, piece.audio) for piece in batch]
-                heard = pipeline.listen(self._transcriber, sounds, hints, self._aligner)
+                heard = pipeline.listen(self._transcriber, sounds, hints, self._aligner, self._printer)
                 self._inbox.put(_Answered(batch, heard))
             except Exception as error:  # told apart in the caller's thread
                 self._inbox.put(_Answered(batch, error))

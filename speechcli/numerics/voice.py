@@ -27,7 +27,6 @@ _LOWEST, _HIGHEST = 60.0, 7600.0  # Hz
 _LOUD = 0.1  # frames quieter than this share of the loudest are pauses
 _ENOUGH = 30  # frames
 _PIECE = 10.0  # seconds looked at together
-_MOST = 120.0  # seconds of a voice that are looked at: more of it changes nothing
 
 # Means over the voices of the clips of LibriSpeech (test-clean, test-other) and LJ Speech, 7 speakers and 58 clips, and
 # the spread of one speaker's clips about their own mean. The zeroth cepstrum, which is loudness, is left out.
@@ -52,13 +51,7 @@ def voice(samples: NDArray[np.float32], rate: int, spans: Sequence[tuple[float, 
 
 
 def _pieces(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The stretches in pieces, evenly chosen where they are more than enough."""
-    pieces = [(at, min(b, at + _PIECE)) for a, b in spans for at in np.arange(a, b, _PIECE).tolist()]
-    total = sum(b - a for a, b in pieces)
-    if total <= _MOST:
-        return pieces
-    chosen = np.linspace(0, len(pieces) - 1, max(1, round(len(pieces) * _MOST / total)))
-    return [pieces[i] for i in np.unique(chosen.round().astype(int)).tolist()]
+    return [(at, min(b, at + _PIECE)) for a, b in spans for at in np.arange(a, b, _PIECE).tolist()]
 
 
 def _cepstra(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:

@@ -1,48 +1,52 @@
 """Speakers of windows to speakers of the recording: the same voice keeps its name to the end.
 
 A model that hears an hour in one pass numbers its speakers anew in the next. Who is who is told, first, by the sound
-that both windows have heard (`Rules.overlap`), then by how the voices sound.
+that both windows have heard (`Rules.overlap`), then by how the voices sound: by their prints, which are directions.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from speechcli.core.span import Seconds
+from speechcli.core.span import Seconds, Span, merged, total, uncovered
 from speechcli.core.transcript import Heard, Segment, Turn, Voice
 from speechcli.timeline.stitch import Answer, shifted
 
 SHARED: Seconds = 0.5  # of the same talk make the same speaker
-ALIKE = 0.65  # cosine of two prints of one voice: of pairs with 10 s of speech each 0.5 takes 23 % of the wrong ones
-# for one voice, 0.7 leaves out 6 % of the right ones (10 recordings with 32 speakers, numerics/voice.py)
+PIECE: Seconds = 10.0  # looked at together
+MOST: Seconds = 120.0  # of a voice that are looked at: more of it changes nothing
+ALONE: Seconds = 3.0  # of talk in which nobody else talks are enough to go by
 
 
 @dataclass(slots=True)
-class _Known:
-    """A speaker of the recording. total: sum of the prints, each as heavy as its seconds."""
+class Known:
+    """A voice that is known. sum: of its prints, each as heavy as its seconds of speech; empty where none was heard."""
 
     label: str
-    total: list[float] = field(default_factory=list)
+    sum: tuple[float, ...] = ()
+    seconds: Seconds = 0.0
 
     def hear(self, voice: Voice) -> None:
-        weighted = [voice.seconds * x for x in voice.print]
-        self.total = [a + b for a, b in zip(self.total, weighted, strict=True)] if self.total else weighted
+        """Takes in what was heard of it elsewhere."""
+        weighted = tuple(voice.seconds * x for x in voice.print)
+        self.sum = tuple(a + b for a, b in zip(self.sum, weighted, strict=True)) if self.sum else weighted
+        self.seconds += voice.seconds
 
 
-def link(groups: Iterable[Sequence[Answer]]) -> Iterator[tuple[Answer, ...]]:
+def link(groups: Iterable[Sequence[Answer]], alike: float) -> Iterator[tuple[Answer, ...]]:
     """The groups with the recording's speakers, SPEAKER_00 and on by first appearance; each as soon as it comes.
 
-    Answers without speakers come back as they are.
+    Answers without speakers come back as they are. alike: the cosine of two prints that makes them one voice's.
     """
-    known: list[_Known] = []
+    known: list[Known] = []
     before: list[Segment] = []  # of the last group, in recording time, with the recording's speakers
     for group in groups:
         linked: list[Answer] = []
         here: list[Segment] = []
         for answer in group:
-            names = _names(answer, [*before, *here], known)
+            names = _names(answer, [*before, *here], known, alike)
             named = Answer(answer.window, _renamed(answer.heard, names))
             linked.append(named)
             here += [s for s in shifted(named).segments if s.speaker is not None]
@@ -50,42 +54,96 @@ def link(groups: Iterable[Sequence[Answer]]) -> Iterator[tuple[Answer, ...]]:
         yield tuple(linked)
 
 
-def _names(answer: Answer, before: Sequence[Segment], known: list[_Known]) -> dict[str, str]:
-    """The recording's name of each of the window's speakers; new ones are added to `known`."""
-    segments = [s for s in shifted(answer).segments if s.speaker is not None]
-    turns: list[Segment | Turn] = sorted((*segments, *shifted(answer).turns), key=lambda s: s.start)
-    locals_ = list(dict.fromkeys(s.speaker for s in turns if s.speaker is not None))
-    voices = {voice.speaker: voice for voice in answer.heard.voices}
-    talk: dict[tuple[str, str], Seconds] = defaultdict(float)
-    for segment in segments:
-        for other in before:
-            talk[segment.speaker or "", other.speaker or ""] += segment.overlap(other)
-    names = _matched({pair: seconds for pair, seconds in talk.items() if seconds >= SHARED}, {})
-    alike = {
+def voices_of(groups: Iterable[Sequence[Answer]]) -> tuple[Voice, ...]:
+    """How the speakers of a recording sound, after `link`: over all its windows, each by its seconds of speech."""
+    known: dict[str, Known] = {}
+    for voice in (voice for group in groups for answer in group for voice in answer.heard.voices):
+        known.setdefault(voice.speaker, Known(voice.speaker)).hear(voice)
+    return tuple(Voice(one.label, one.seconds, unit(one.sum)) for one in known.values())
+
+
+def likenesses(voices: Iterable[Voice], known: Iterable[Known], alike: float) -> dict[tuple[str, str], float]:
+    """Speaker and known voice, and the cosine of their prints where that is `alike` or more."""
+    known = [one for one in known if one.sum]
+    return {
         (voice.speaker, one.label): likeness
-        for voice in voices.values()
+        for voice in voices
         for one in known
-        if one.total and (likeness := cosine(voice.print, one.total)) >= ALIKE
+        if (likeness := cosine(voice.print, one.sum)) >= alike
     }
-    names = _matched(alike, names)
-    for local in locals_:
-        if local not in names:
-            names[local] = f"SPEAKER_{len(known):02d}"
-            known.append(_Known(names[local]))
-    for one in known:
-        for local, name in names.items():
-            if name == one.label and local in voices:
-                one.hear(voices[local])
-    return names
 
 
-def _matched(scores: Mapping[tuple[str, str], float], names: Mapping[str, str]) -> dict[str, str]:
-    """`names` and more of them: best scores first, each speaker once on either side."""
+def matched(scores: Mapping[tuple[str, str], float], names: Mapping[str, str]) -> dict[str, str]:
+    """`names` and more of them: best scores first, each speaker once on either side.
+
+    >>> matched({("a", "Anna"): 0.7, ("a", "Bert"): 0.6, ("b", "Anna"): 0.8}, {})
+    {'b': 'Anna', 'a': 'Bert'}
+    """
     found = dict(names)
     for local, label in sorted(scores, key=lambda pair: (-scores[pair], pair)):
         if local not in found and label not in found.values():
             found[local] = label
     return found
+
+
+def telling(own: Iterable[Span], others: Iterable[Span]) -> list[Span]:
+    """The stretches of somebody's talk to know the voice by: in which nobody else talks, if that is enough of them.
+
+    In pieces of at most `PIECE` seconds; of more than `MOST` seconds some, evenly chosen.
+    """
+    whole = merged(own)
+    alone = uncovered(whole, others)
+    spans = alone if total(alone) >= ALONE else whole
+    pieces = [piece for span in spans for piece in _pieces(span)]
+    seconds = total(pieces)
+    if seconds <= MOST:
+        return pieces
+    n_chosen = max(1, round(len(pieces) * MOST / seconds))
+    return [pieces[i * len(pieces) // n_chosen] for i in range(n_chosen)]
+
+
+def cosine(a: Sequence[float], b: Sequence[float]) -> float:
+    """Of the angle between two directions; 0 when one has no length.
+
+    >>> cosine((3.0, 4.0), (6.0, 8.0))
+    1.0
+    """
+    norm = sum(x * x for x in a) * sum(y * y for y in b)
+    return sum(x * y for x, y in zip(a, b, strict=True)) / norm**0.5 if norm else 0.0
+
+
+def unit(direction: Sequence[float]) -> tuple[float, ...]:
+    """The direction with a length of 1; as it is where it has none.
+
+    >>> unit((3.0, 4.0))
+    (0.6, 0.8)
+    """
+    length = sum(x * x for x in direction) ** 0.5
+    return tuple(x / length for x in direction) if length else tuple(direction)
+
+
+def _names(answer: Answer, before: Sequence[Segment], known: list[Known], alike: float) -> dict[str, str]:
+    """The recording's name of each of the window's speakers; new ones are added to `known`."""
+    heard = shifted(answer)
+    segments = [s for s in heard.segments if s.speaker is not None]
+    turns: list[Segment | Turn] = sorted((*segments, *heard.turns), key=lambda s: s.start)
+    locals_ = list(dict.fromkeys(s.speaker for s in turns if s.speaker is not None))
+    voices = {voice.speaker: voice for voice in heard.voices}
+    talk: dict[tuple[str, str], Seconds] = defaultdict(float)
+    for segment in segments:
+        for other in before:
+            talk[segment.speaker or "", other.speaker or ""] += segment.overlap(other)
+    names = matched({pair: seconds for pair, seconds in talk.items() if seconds >= SHARED}, {})
+    names = matched(likenesses(voices.values(), known, alike), names)
+    for local in locals_:
+        if local not in names:
+            names[local] = f"SPEAKER_{len(known):02d}"
+            known.append(Known(names[local]))
+    for one in known:
+        for local, name in names.items():
+            if name == one.label and local in voices:
+                one.hear(voices[local])
+    return names
 
 
 def _renamed(heard: Heard, names: Mapping[str, str]) -> Heard:
@@ -101,11 +159,8 @@ def _renamed(heard: Heard, names: Mapping[str, str]) -> Heard:
     )
 
 
-def cosine(a: Sequence[float], b: Sequence[float]) -> float:
-    """Of the angle between two directions; 0 when one has no length.
-
-    >>> cosine((3.0, 4.0), (6.0, 8.0))
-    1.0
-    """
-    norm = sum(x * x for x in a) * sum(y * y for y in b)
-    return sum(x * y for x, y in zip(a, b, strict=True)) / norm**0.5 if norm else 0.0
+def _pieces(span: Span) -> Iterator[Span]:
+    at = span.start
+    while at < span.end:
+        yield Span(at, min(at + PIECE, span.end))
+        at += PIECE

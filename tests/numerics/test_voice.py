@@ -55,7 +55,7 @@ def test_too_little_of_a_voice_gives_none():
     assert voice(np.zeros(0, np.float32), 16_000, [(0.0, 5.0)]) is None
 
 
-def test_an_hour_of_one_voice_is_looked_at_in_parts():
+def test_an_hour_of_one_voice_sounds_as_a_part_of_it():
     samples = np.tile(common.recording(PAIRS["LJ"][0], 16_000), 400)
 
     found = np.array(voice(samples, 16_000, [(0.0, len(samples) / 16_000)]))

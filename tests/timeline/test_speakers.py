@@ -6,6 +6,7 @@ from speechcli.timeline.speakers import link
 from speechcli.timeline.stitch import Answer
 from speechcli.timeline.windows import Window
 
+ALIKE = 0.65
 DEEP, HIGH, ROUGH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
@@ -18,7 +19,7 @@ def answer(index: int, start: float, talk: list[tuple[float, float, str]], voice
 
 
 def names(groups: list[list[Answer]]) -> list[list[str | None]]:
-    return [[s.speaker for a in group for s in a.heard.segments] for group in link(groups)]
+    return [[s.speaker for a in group for s in a.heard.segments] for group in link(groups, ALIKE)]
 
 
 def test_speakers_are_numbered_by_their_first_words():
@@ -65,7 +66,7 @@ def test_a_part_that_is_heard_again_is_linked_too():
         Heard((Segment(1, 9, "more", speaker="0"),), voices=(Voice("0", 8, HIGH),)),
     )
 
-    ((_, again),) = link([[first, part]])
+    ((_, again),) = link([[first, part]], ALIKE)
 
     assert again.heard.segments[0].speaker == "SPEAKER_01"
 
@@ -73,4 +74,4 @@ def test_a_part_that_is_heard_again_is_linked_too():
 def test_answers_without_speakers_come_back_as_they_are():
     plain = Answer(Window((0,), Span(0, 9), Span(0, 9), ()), Heard((Segment(1, 2, "hello"),)))
 
-    assert list(link([[plain]])) == [(plain,)]
+    assert list(link([[plain]], ALIKE)) == [(plain,)]

@@ -1,0 +1,42 @@
+"""Prints of the voices of a stretch of sound, by any `VoicePrinter`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import soxr
+
+from speechcli.backends.base import VoicePrinter
+from speechcli.core.audio import Audio
+from speechcli.core.span import Seconds, Span, to_samples, total
+from speechcli.core.transcript import Voice
+from speechcli.timeline.speakers import telling
+
+
+def voices(printer: VoicePrinter, audio: Audio, talk: Mapping[str, Sequence[Span]]) -> tuple[Voice, ...]:
+    """How each of these speakers sounds, by where they talk alone; those who say too little are left out.
+
+    talk: per speaker, from the start of the audio, which may have any rate.
+    """
+    found: list[Voice] = []
+    for speaker, own in talk.items():
+        others = [span for other, spans in talk.items() if other != speaker for span in spans]
+        print_ = printer.voice(*_excerpt(audio, telling(own, others), printer.rate))
+        if print_ is not None:
+            found.append(Voice(speaker, total(own), print_))
+    return tuple(found)
+
+
+def _excerpt(audio: Audio, spans: Sequence[Span], rate: int) -> tuple[Audio, list[Span]]:
+    """These stretches at another rate, one after the other, and where they lie now."""
+    parts = [audio.samples[to_samples(max(0.0, s.start), audio.rate) : to_samples(s.end, audio.rate)] for s in spans]
+    if audio.rate != rate:
+        parts = [soxr.resample(part, audio.rate, rate) for part in parts]
+    where: list[Span] = []
+    at: Seconds = 0.0
+    for part in parts:
+        where.append(Span(at, at + len(part) / rate))
+        at = where[-1].end
+    samples = np.concatenate([*parts, np.zeros(0, np.float32)])
+    return Audio(np.ascontiguousarray(samples, np.float32), rate), where

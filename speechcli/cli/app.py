@@ -18,6 +18,7 @@ Context: TypeAlias = Any  # click's; Typer has it inside and exports a subclass 
 COMMANDS = {
     "transcribe": "Turn recordings into subtitles, text and data.",
     "align": "Give every word of a text its time in a recording.",
+    "diarize": "Find out who speaks when; names on the words of a transcript.",
     "convert": "Write finished transcripts in other formats, without a model.",
     "models": "List the models; fetch or remove one.",
     "doctor": "Check this machine: ffmpeg, model, memory, devices.",
@@ -25,13 +26,13 @@ COMMANDS = {
 }
 """Name and one line of help. The command NAME is the function NAME of speechcli/cli/NAME.py."""
 
-CONFIGURABLE = ("transcribe", "align", "convert", "models")  # what takes defaults from configuration files
+CONFIGURABLE = ("transcribe", "align", "diarize", "convert", "models")  # what takes defaults from configuration files
 
 COMPLETE_VARIABLE = "_SPEECHCLI_COMPLETE"  # what the completion scripts set
 
 _SCREEN = "Screen"  # the panel of options about what is shown
 
-_ASK_FOR_INPUT = ("transcribe", "align", "convert")  # without any argument these show their help
+_ASK_FOR_INPUT = ("transcribe", "align", "diarize", "convert")  # without any argument these show their help
 
 _CALLED_ELSEWHERE = {
     "attn-impl": "attn-implementation",

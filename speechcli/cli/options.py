@@ -10,18 +10,29 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
-_IN, _OUT, _MODEL, _SPEECH, _CAPTIONS, _BATCH, _SCREEN = (
+_IN, _OUT, _MODEL, _SPEECH, _SPEAKERS, _CAPTIONS, _BATCH, _SCREEN = (
     "Input",
     "Output",
     "Model",
     "Speech",
+    "Speakers",
     "Subtitles",
     "Many recordings",
     "Screen",  # and where --help stands: app.py
 )
 
 FILES = frozenset(
-    ("files_from", "output", "output_dir", "summary", "state_dir", "model_dir", "hotwords_file", "speaker_names")
+    (
+        "files_from",
+        "output",
+        "output_dir",
+        "summary",
+        "state_dir",
+        "model_dir",
+        "hotwords_file",
+        "speaker_names",
+        "plot",
+    )
 )
 """Options that name files: in a configuration file they are relative to it, and a project's may not leave it."""
 
@@ -51,6 +62,12 @@ def languages(incomplete: str) -> list[str]:
     from speechcli.core.languages import NAMES
 
     return [code for code in ("auto", *NAMES) if code.startswith(incomplete)]
+
+
+def diarizers(incomplete: str) -> list[str]:
+    from speechcli.backends.diarizers import NAMES
+
+    return [name for name in NAMES if name.startswith(incomplete)]
 
 
 def _one_of(*words: str) -> Any:
@@ -371,6 +388,51 @@ VadMinSpeech: TypeAlias = Annotated[
 VadSpeechPad: TypeAlias = Annotated[
     int | None,
     typer.Option("--vad-speech-pad-ms", min=0, help="Kept on either side of speech.", rich_help_panel=_SPEECH),
+]
+
+# --- speakers ---
+Diarize: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--diarize/--no-diarize",
+        show_default=False,
+        help="Find out who says each word; models that tell speakers keep theirs.",
+        rich_help_panel=_SPEAKERS,
+    ),
+]
+Diarizer: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--diarizer",
+        metavar="NAME",
+        help="Model that tells who speaks: embedded, pyannote, hf:ID; --set diarizer.KEY=VALUE is its.",
+        show_default="embedded, with --diarize",
+        autocompletion=diarizers,
+        rich_help_panel=_SPEAKERS,
+    ),
+]
+NumSpeakers: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--num-speakers", metavar="N", help="How many speak.", show_default="find out", rich_help_panel=_SPEAKERS
+    ),
+]
+MinSpeakers: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--min-speakers", metavar="N", help="At least so many speak.", rich_help_panel=_SPEAKERS),
+]
+MaxSpeakers: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--max-speakers", metavar="N", help="At most so many speak.", rich_help_panel=_SPEAKERS),
+]
+Plot: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        help="Draw who speaks when: a .svg or .png; of several recordings, a folder for .svg files.",
+        rich_help_panel=_OUT,
+    ),
 ]
 
 # --- subtitles ---

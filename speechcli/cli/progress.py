@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from speechcli.cli.show import safe
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import PLACED_FAILED, Fit, Verdict
-from speechcli.jobs.batch import Outcome, Progress
+from speechcli.jobs.batch import Outcome, Progress, Talk
 
+_NAMED = 8  # speakers in a line
 _HEARTBEAT: Seconds = 30.0  # between plain lines about one long recording
 
 
@@ -156,20 +157,38 @@ def lines_of(outcome: Outcome, quiet: bool) -> Iterator[str]:
         return
     if quiet:
         if outcome.verdict is not None and outcome.verdict.status != "ok":
-            yield f"warning: {name}: {told(outcome.verdict)}"
+            yield f"warning: {name}: {told(outcome.verdict, outcome.talk)}"
         return
     written = ", ".join(safe(str(path)) for path in outcome.paths)
     length = f" ({clock(outcome.duration)})" if outcome.duration is not None else ""
     yield f"{name}{length} -> {written}" if written else f"{name}{length}"
     if outcome.verdict is not None:
         mark = {"ok": "", "warning": "warning: ", "failed": "failed: "}[outcome.verdict.status]
-        yield f"  {mark}{told(outcome.verdict)}"
+        yield f"  {mark}{told(outcome.verdict, outcome.talk)}"
     if outcome.left_out:
         yield "  left out: " + "; ".join(outcome.left_out.values())
 
 
-def told(verdict: Verdict) -> str:
+def told(verdict: Verdict, talk: Talk | None = None) -> str:
     """A verdict in one line."""
+    parts = [] if talk is None else [_talk(talk)]
+    if talk is not None and verdict.coverage is None:
+        return "; ".join([*parts, *map(safe, verdict.notes)])
+    return "; ".join([*parts, ", ".join(_parts(verdict)), *map(safe, verdict.notes)])
+
+
+def _talk(talk: Talk) -> str:
+    """3 speakers (Anna 1:02, SPEAKER_01 0:40, SPEAKER_02 0:08), 4% of it at once."""
+    if not talk.speakers:
+        return "nobody speaks"
+    most = sorted(talk.speakers, key=lambda s: -talk.speakers[s])[:_NAMED]
+    shown = ", ".join(f"{safe(s)} {clock(seconds)}" for s, seconds in talk.speakers.items() if s in most)
+    together = f", {talk.together / talk.whole:.0%} of it at once" if talk.together else ""
+    more = ", ..." if len(talk.speakers) > _NAMED else ""
+    return f"{_count(len(talk.speakers), 'speaker')} ({shown}{more}){together}"
+
+
+def _parts(verdict: Verdict) -> list[str]:
     if verdict.fit is not None:
         parts = _fit(verdict.fit, verdict.speech)
     elif verdict.coverage is None:
@@ -184,7 +203,7 @@ def told(verdict: Verdict) -> str:
         parts.append(f"{_count(len(verdict.dropped), 'invented stretch', 'es')} taken out")
     if verdict.guessed and verdict.fit is None:
         parts.append(f"{_count(verdict.guessed, 'word')} timed by guess")
-    return "; ".join([", ".join(parts), *map(safe, verdict.notes)])
+    return parts
 
 
 def clock(seconds: Seconds) -> str:

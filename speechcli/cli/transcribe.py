@@ -5,6 +5,7 @@
     speechcli transcribe recordings/ --output-dir texts/   a tree, in the same shape
     speechcli transcribe talk.mp3 -f srt -o - | less       captions as they are heard
     cat talk.mp4 | speechcli transcribe - -f txt           from a pipe
+    speechcli transcribe meeting.mp3 --diarize -f vtt      with who says what
 
 Run the same command again after an interruption: what is finished is not done again.
 """
@@ -55,6 +56,11 @@ def transcribe(
     vad_min_silence_duration_ms: options.VadMinSilence = None,
     vad_min_speech_duration_ms: options.VadMinSpeech = None,
     vad_speech_pad_ms: options.VadSpeechPad = None,
+    diarize: options.Diarize = False,
+    diarizer: options.Diarizer = None,
+    num_speakers: options.NumSpeakers = None,
+    min_speakers: options.MinSpeakers = None,
+    max_speakers: options.MaxSpeakers = None,
     max_line_width: options.MaxLineWidth = None,
     max_line_count: options.MaxLineCount = None,
     max_words_per_line: options.MaxWordsPerLine = None,
@@ -98,11 +104,13 @@ def transcribe(
         min_gap=min_gap,
         highlight_words=highlight_words or None,
     )
+    own, of_diarizer = values.apart(values.settings(set), "diarizer.")
+    counts = values.counts(num_speakers, min_speakers, max_speakers)
     wanted = work.Wanted(
         model,
         device,
         dtype,
-        values.settings(set),
+        own,
         batch_size,
         model_dir,
         offline,
@@ -114,6 +122,7 @@ def transcribe(
         aligner,
     )
     wanted = work.with_aligner(wanted, word_timestamps, values.languages(language))
+    speakers = work.diarizer_of(wanted, diarize, diarizer, of_diarizer, counts)
     question = work.Question(
         model=model,
         revision="",
@@ -128,6 +137,7 @@ def transcribe(
         channel=channel,
         clips=values.clips(clip_timestamps),
         raw=keep_raw,
+        speakers=counts,
     )
     sources = work.Sources(tuple(audio or ()), files_from, null, recursive, values.size(max_download, "--max-download"))
     return work.work(
@@ -137,4 +147,5 @@ def transcribe(
         wanted,
         work.Target(output, output_dir, state_dir, values.length(max_recording, "--max-recording")),
         work.Choices(overwrite, skip_existing, resume, fail_fast, dry_run, strict, quiet, verbose, progress, summary),
+        speakers,
     )

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from speechcli.backends import registry
+from speechcli.backends import catalog, diarizers, registry
+from speechcli.backends.base import Counts
 from speechcli.backends.base import Hints as Hints
 from speechcli.backends.budget import Estimate
 from speechcli.backends.registry import Wanted as Wanted
@@ -41,7 +42,8 @@ from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, Wish
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, files, lists, probe, sources
 from speechcli.media.files import Input
-from speechcli.timeline.windows import Rules, listening_to_all
+from speechcli.timeline.windows import Rules as Rules
+from speechcli.timeline.windows import listening_to_all
 
 _WORTH_A_TABLE = 2  # recordings
 
@@ -84,9 +86,16 @@ class Choices:
 
 
 def work(
-    named: Sources, question: Question, rendering: Rendering, wanted: Wanted, target: Target, choices: Choices
+    named: Sources,
+    question: Question,
+    rendering: Rendering,
+    wanted: Wanted,
+    target: Target,
+    choices: Choices,
+    diarizer: Wanted | None = None,
+    look: batch.Look = lambda job, shown: None,
 ) -> int:
-    """The exit code. Raises what ends the whole run."""
+    """The exit code. look: see `batch.carry_out`. Raises what ends the whole run."""
     wanted = replace(wanted, offline=wanted.offline or env("HF_HUB_OFFLINE") == "1", cards=environment.cards())
     with ExitStack() as temporary:
         found = gathered(named, temporary)
@@ -97,29 +106,37 @@ def work(
         rendering = replace(rendering, formats=where.formats)
         program = ffmpeg.find(environment.ffmpeg())
         if choices.dry_run:
-            question = _as_asked(question, wanted)
+            question = _as_asked(question, wanted, diarizer)
             jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
             return _dry_run(jobs, rendering, wanted, program, choices)
         check_summary(choices)
         other = registry.aligner_of(wanted)
         resolved = registry.resolve(wanted)
         aligner = None if other is None else registry.resolve(other)
-        tell_notices(resolved, aligner)
-        question = replace(question, model=resolved.name, revision=resolved.revision, aligner=told_of(aligner))
+        speakers = None if diarizer is None else diarizers.resolve(replace(diarizer, offline=wanted.offline))
+        tell_notices(resolved, aligner, speakers)
+        question = replace(
+            question,
+            model=resolved.name,
+            revision=resolved.revision,
+            aligner=told_of(aligner),
+            diarizer=told_of(speakers),
+        )
         jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
 
         def engines() -> batch.Engines:
             allocator.keep_large_blocks()
             # the aligner first: the transcriber then sees what is left of the device
             opened = None if aligner is None else registry.open_aligner(aligner)
+            tells = None if speakers is None else diarizers.open_diarizer(speakers)
             transcriber = registry.open_transcriber(resolved)
             recordings = Recordings(program, transcriber.traits.rate, target.longest)
             detector = registry.open_detector(question.judged, transcriber.traits.rate)
-            return batch.Engines(transcriber, detector, recordings, opened)
+            return batch.Engines(transcriber, detector, recordings, opened, tells)
 
         if where.stdout:
-            return to_stdout(jobs[0], rendering, engines, choices)
-        return to_files(jobs, rendering, engines, choices)
+            return to_stdout(jobs[0], rendering, engines, choices, look)
+        return to_files(jobs, rendering, engines, choices, look=look)
 
 
 def check_summary(choices: Choices) -> None:
@@ -143,6 +160,47 @@ def with_aligner(wanted: Wanted, words: bool | None, languages: Sequence[str] = 
     if not words or wanted.aligner is not None or registry.family_of(wanted).words:
         return wanted
     return replace(wanted, aligner=registry.usual_aligner(wanted, languages))
+
+
+def diarizer_of(
+    wanted: Wanted, asked: bool, name: str | None, settings: Mapping[str, str], counts: Counts
+) -> Wanted | None:
+    """The diarizer that goes with a model; None where none was asked for, or the model tells speakers by itself.
+
+    asked: `--diarize`. name: `--diarizer`. settings: its own. Raises UsageError, UnavailableError, DataError.
+    """
+    if not asked and name is None:
+        if settings:
+            raise UsageError(f"--set diarizer.{next(iter(settings))}: no diarizer was asked for", "--diarize")
+        if counts != Counts():
+            raise UsageError("--num-speakers and its like say how many to tell apart", "--diarize")
+        return None
+    if name is None and _tells_speakers(wanted):
+        if settings or counts != Counts():
+            raise UsageError(f"{wanted.model} tells speakers by itself", "--diarizer embedded counts them")
+        return None
+    given = dict(settings)
+    called = name or "embedded"
+    its = replace(
+        Wanted(called, given.pop("device", "auto"), given.pop("dtype", "auto"), given),
+        model_dir=wanted.model_dir,
+        offline=wanted.offline,
+        before="diarizer.",
+    )
+    its = diarizers.diarizer_for(its)
+    if diarizers.transcribes(its):
+        raise UsageError(f"--diarizer {called} transcribes too", f"--model {called} does both at once")
+    if its.device == "auto" and its.model != catalog.EMBEDDED_DIARIZER:
+        its = replace(its, device=wanted.device)
+    return its
+
+
+def _tells_speakers(wanted: Wanted) -> bool:
+    """Whether the model tells speakers by itself."""
+    try:
+        return diarizers.transcribes(diarizers.diarizer_for(wanted))
+    except UsageError:
+        return False
 
 
 def rules(
@@ -169,8 +227,9 @@ def to_files(
     engines: Callable[[], batch.Engines],
     choices: Choices,
     refused: Mapping[int, SpeechcliError] = MappingProxyType({}),
+    look: batch.Look = lambda job, shown: None,
 ) -> int:
-    """Does the jobs; the exit code. refused: which of them, by `id`, cannot be done, and why."""
+    """Does the jobs; the exit code. refused: which of them, by `id`, cannot be done, and why. look: see `batch`."""
     began = time.monotonic()
     roots = plan.load_manifests(jobs)
     decisions = [_writable(decided(job, roots, rendering, choices, refused)) for job in jobs]
@@ -181,7 +240,7 @@ def to_files(
         if choices.verbose:
             for decision in decisions:
                 view.say(f"{show.safe(decision.job.name)}: {action(decision)}")
-        running = batch.carry_out(decisions, rendering, roots, engines, choices.resume, recheck)
+        running = batch.carry_out(decisions, rendering, roots, engines, choices.resume, recheck, look)
         try:
             for event in running:
                 view.tell(event)
@@ -219,8 +278,14 @@ def decided(
     return plan.decide(job, roots[job.root], rendering, choices.overwrite, choices.skip_existing)
 
 
-def to_stdout(job: Job, rendering: Rendering, engines: Callable[[], batch.Engines], choices: Choices) -> int:
-    """Does one job, its only output to stdout; the exit code."""
+def to_stdout(
+    job: Job,
+    rendering: Rendering,
+    engines: Callable[[], batch.Engines],
+    choices: Choices,
+    look: batch.Look = lambda job, shown: None,
+) -> int:
+    """Does one job, its only output to stdout; the exit code. look: see `batch.stream`."""
     outcomes: list[batch.Outcome] = []
 
     def tell(event: batch.Outcome | batch.Progress) -> None:
@@ -228,7 +293,7 @@ def to_stdout(job: Job, rendering: Rendering, engines: Callable[[], batch.Engine
             outcomes.append(event)
 
     began = time.monotonic()
-    pieces = batch.stream(job, rendering.formats[0], rendering, engines(), choices.resume, tell)
+    pieces = batch.stream(job, rendering.formats[0], rendering, engines(), choices.resume, tell, look)
     try:
         show.out(pieces)
     finally:
@@ -313,7 +378,7 @@ def _told(wish: Wish, hints: lists.FileHints, question: Question) -> Wish:
     return replace(wish, question=replace(question, hints=told, track=track), speakers=dict(hints.speakers))
 
 
-def _as_asked(question: Question, wanted: registry.Wanted) -> Question:
+def _as_asked(question: Question, wanted: registry.Wanted, diarizer: registry.Wanted | None) -> Question:
     """The question as a run would ask it, as far as that can be known: nothing is fetched for a plan."""
     try:
         resolved = registry.resolve(replace(wanted, offline=True))
@@ -324,11 +389,27 @@ def _as_asked(question: Question, wanted: registry.Wanted) -> Question:
         aligner = None if other is None else registry.resolve(replace(other, offline=True))
     except UnavailableError:
         aligner = None
-    return replace(question, model=resolved.name, revision=resolved.revision, aligner=told_of(aligner))
+    return replace(
+        question,
+        model=resolved.name,
+        revision=resolved.revision,
+        aligner=told_of(aligner),
+        diarizer=told_offline(diarizer),
+    )
+
+
+def told_offline(diarizer: registry.Wanted | None) -> tuple[str, ...]:
+    """What of a diarizer determines the answer, as far as that can be known without fetching it."""
+    if diarizer is None:
+        return ()
+    try:
+        return told_of(diarizers.resolve(replace(diarizer, offline=True)))
+    except UnavailableError:
+        return (diarizer.model,)
 
 
 def told_of(aligner: registry.Resolved | None) -> tuple[str, ...]:
-    """What of an aligner determines the answer."""
+    """What of an aligner, or a diarizer, determines the answer."""
     if aligner is None:
         return ()
     wanted = aligner.wanted
@@ -353,7 +434,8 @@ def action(decision: Decision) -> str:
     """What will be done, in a few words."""
     match decision:
         case Do(_, why):
-            return f"{'transcribe' if decision.job.text is None else 'align'} ({why})"
+            verb = "diarize" if decision.job.question.turns else "align" if decision.job.text else "transcribe"
+            return f"{verb} ({why})"
         case Skip():
             return "skip (done)"
         case Render():

@@ -77,6 +77,7 @@ def record(transcript: Transcript, job: Job, delivered: Delivered, manifest: Man
             duration=transcript.duration,
             left_out=tuple(delivered.left_out),
             text=job.text.entry if job.text is not None else "",
+            kind=job.kind,
         )
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from speechcli.backends.base import Hints
+from speechcli.backends.base import Counts, Hints
 from speechcli.backends.catalog import SHORTEST, Family
 from speechcli.core.span import Seconds, Span
 from speechcli.errors import UsageError
@@ -25,7 +25,10 @@ class Question:
 
     revision: digest or commit of the weights. clips: parts to listen to, all when empty. judged: whether a speech
     detector listens (`--vad`). aligner: name, revision and settings of the model that times the words. raw: whether the
-    model's own strings are kept. text: digest of a text that is aligned, for which `model` only listens where it is.
+    model's own strings are kept. text: digest of a text that is aligned, for which `model` only listens where it is,
+    or of a transcript whose speakers are asked for. diarizer: name, revision and settings of the model that tells who
+    speaks. speakers: how many there may be. turns: who speaks when is all that is asked (`diarize`); without a model
+    nothing is transcribed.
     """
 
     model: str
@@ -41,10 +44,17 @@ class Question:
     aligner: tuple[str, ...] = ()
     raw: bool = False
     text: str = ""
+    diarizer: tuple[str, ...] = ()
+    speakers: Counts = field(default_factory=Counts)
+    turns: bool = False
 
     def key(self) -> str:
         """Digest of the question; the same for the same answer."""
-        return digest({"generation": GENERATION, **asdict(self)})
+        asked = asdict(self)
+        if not (self.diarizer or self.turns):  # as it was before anybody could ask for speakers
+            for name in ("diarizer", "speakers", "turns"):
+                del asked[name]
+        return digest({"generation": GENERATION, **asked})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +76,11 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that a recording is aligned with.
+    """A text that a recording is aligned with, or a transcript whose speakers are asked for.
 
     name: what to call it to people. entry: its name in the manifest, "" for that of its file. language: as the user, or
-    the file, says. cues: it came as captions, which are to stay. lines: each of its lines is a unit of its own.
+    the file, says. cues: it came as captions, which are to stay. lines: each of its lines is a unit of its own. turns:
+    a file that says who speaks when, instead of a model.
     """
 
     path: Path
@@ -78,6 +89,7 @@ class Text:
     language: str | None = None
     cues: bool = False
     lines: bool = False
+    turns: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +114,14 @@ class Job:
     text: Text | None = None
 
     @property
-    def key_of_entry(self) -> tuple[str, str]:
+    def kind(self) -> str:
+        """Which command's answer it is, "" for transcripts and texts with times."""
+        return "diarize" if self.question.turns else ""
+
+    @property
+    def key_of_entry(self) -> tuple[str, str, str]:
         """What the manifest knows it by."""
-        return self.entry, self.text.entry if self.text is not None else ""
+        return self.entry, self.text.entry if self.text is not None else "", self.kind
 
     def rendering(self, for_all: Rendering) -> Rendering:
         """How this recording is written: as all others, but for the names of its speakers and captions that stay."""

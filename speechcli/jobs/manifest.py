@@ -39,11 +39,12 @@ class Entry:
     duration: Seconds
     left_out: tuple[str, ...] = ()  # formats the transcript could not fill
     text: str = ""  # name of the text that it was aligned with, relative to the manifest
+    kind: str = ""  # of the answer: "diarize" where who speaks when was asked, not what
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What is to be found again: a recording can be transcribed, and aligned with several texts."""
-        return self.input, self.text
+    def key(self) -> tuple[str, str, str]:
+        """What is to be found again: a recording can be transcribed, aligned with several texts, and diarized."""
+        return self.input, self.text, self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,9 @@ class Manifest:
     """The manifest of one folder."""
 
     root: Path
-    entries: dict[tuple[str, str], Entry] = field(default_factory=dict)  # by `Entry.key`
+    entries: dict[tuple[str, str, str], Entry] = field(default_factory=dict)  # by `Entry.key`
     made: dict[str, dict[str, Output]] = field(default_factory=dict)  # every output ever made here, name and digest
-    owners: dict[str, str] = field(default_factory=dict)  # name of an output to the recording it was last made from
+    owners: dict[str, Entry] = field(default_factory=dict)  # name of an output to the entry that last made it
     _n_read: int = field(default=0, init=False)  # bytes
 
     def refresh(self) -> None:
@@ -101,7 +102,12 @@ class Manifest:
     def owner(self, path: Path) -> Path | None:
         """The recording that the output under `path` was last made from, wherever that is by now."""
         owner = self.owners.get(self.name_of(path))
-        return None if owner is None else self.root / owner
+        return None if owner is None else self.root / owner.input
+
+    def kind(self, path: Path) -> str | None:
+        """What kind of answer the output under `path` is; None where nobody knows."""
+        owner = self.owners.get(self.name_of(path))
+        return None if owner is None else owner.kind
 
     def name_of(self, path: Path) -> str:
         """A path as the manifest writes it."""
@@ -116,7 +122,7 @@ class Manifest:
                 entry = _entry(value)
                 self.entries[entry.key] = entry
                 outputs = entry.outputs
-                self.owners |= dict.fromkeys(outputs, entry.input)
+                self.owners |= dict.fromkeys(outputs, entry)
         except (KeyError, TypeError, AttributeError):
             return
         for name, output in outputs.items():

@@ -20,6 +20,7 @@ from speechcli.media import files
 from speechcli.media.files import Input
 
 ALIGNED = ".aligned"  # before the suffix of what is written beside recordings and texts
+DIARIZED = ".diarized"  # the same of transcripts whose speakers were found
 _LONGEST_NAME = 255  # bytes, on every file system we know
 _UNSEEN = dict.fromkeys([0, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])  # NUL, bidi overrides
 _BYTES_A_SECOND = {
@@ -136,9 +137,8 @@ def jobs(wishes: Sequence[Wish], where: Delivery) -> list[Job]:
     made = []
     for wish, stem in zip(wishes, stems, strict=True):
         source = wish.source
-        whole = _clean(Path(source.name).name) + (
-            ALIGNED if wish.text is not None and stem.name.endswith(ALIGNED) else ""
-        )
+        mark = _mark(wish)
+        whole = _clean(_named_after(wish).name) + (mark if mark and stem.name.endswith(mark) else "")
         name = stem.name if twins[_same_name(stem)] == 1 else whole
         outputs = () if where.stdout else tuple((f, _file(where, stem.parent, name, f)) for f in where.formats)
         top = where.folder or (where.output.parent if where.output is not None else source.root or stem.parent)
@@ -188,6 +188,10 @@ def decide(
         owner = manifest.owner(path)
         if not overwrite and owner is not None and os.path.lexists(path) and _is_another(owner, job.media):
             problem = f"{path} is the transcript of {os.path.relpath(owner)}"
+            return Refuse(job, OutputError(problem, "--overwrite replaces it, --output-dir spares it"))
+        if not overwrite and manifest.kind(path) not in (None, job.kind) and os.path.lexists(path):
+            other = "diarize" if manifest.kind(path) else "transcribe or align"
+            problem = f"{path} was written by speechcli {other}, and holds something else"
             return Refuse(job, OutputError(problem, "--overwrite replaces it, --output-dir spares it"))
     entry = manifest.entries.get(job.key_of_entry)
     if entry is None or overwrite or not skip_existing:
@@ -255,16 +259,27 @@ def _stem(wish: Wish, where: Delivery) -> Path:
         known = table.by_suffix(Path(wish.output))
         text = wish.output if known is None else wish.output[: -len(known.suffix)]
         return (where.folder or Path()) / text
-    stem = _clean(Path(source.name).stem)
+    stem = _clean(_named_after(wish).stem)
     if wish.text is not None and (where.folder is None or _spoils(wish.text.path, where.folder)):
-        stem += ALIGNED  # beside recordings lie transcripts, and texts
+        stem += _mark(wish)  # beside recordings lie transcripts, and texts
     if where.output is not None:
         return where.output.parent / stem
     if where.folder is None:
-        return (source.path.parent if wish.lasting else Path()) / stem
+        return (_named_after(wish).parent if wish.lasting else Path()) / stem
     if source.root is None:
         return where.folder / stem
     return where.folder / os.path.relpath(source.path.parent, source.root) / stem
+
+
+def _named_after(wish: Wish) -> Path:
+    """What gives an output its name and its place: the recording, or the transcript whose speakers are asked for."""
+    if wish.question.turns and wish.text is not None:
+        return wish.text.path
+    return wish.source.path.parent / Path(wish.source.name).name
+
+
+def _mark(wish: Wish) -> str:
+    return "" if wish.text is None else DIARIZED if wish.question.turns else ALIGNED
 
 
 def _spoils(text: Path, folder: Path) -> bool:

@@ -131,7 +131,7 @@ def check(folder: Path, n: int, before: dict[str, bytes], unbroken: dict[str, by
 def check_again(folder: Path, n: int, again: bool, unbroken: dict[str, bytes]) -> None:
     """The same command ends with the same bytes, hears nothing twice, and leaves nothing."""
     n_kept = sum(p.read_bytes().count(b'"window"') for p in folder.glob(".*.journal"))
-    done = [name for name, _ in manifests.load(folder).entries]
+    done = [name for name, *_ in manifests.load(folder).entries]
     n_kept += sum(N_WINDOWS[name] for name in done if not journal_of(folder, name).exists())
     ear = Ear(2, 1)
 

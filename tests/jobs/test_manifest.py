@@ -57,7 +57,7 @@ def test_there_need_not_be_one(tmp_path):
 def test_the_last_entry_of_a_recording_counts(tmp_path):
     fill(tmp_path, [entry(0), entry(0, question="other")])
 
-    assert manifests.load(tmp_path).entries["talk0.mp3", ""].question == "other"
+    assert manifests.load(tmp_path).entries["talk0.mp3", "", ""].question == "other"
 
 
 def test_torn_at_any_byte_no_whole_entry_is_lost_and_what_follows_is_kept(tmp_path):
@@ -121,7 +121,7 @@ def test_what_others_add_is_taken_over_bit_by_bit(tmp_path):
     mine, others = Manifest(tmp_path), Manifest(tmp_path)
     others.add(entry(0))
     mine.refresh()
-    assert list(mine.entries) == [("talk0.mp3", "")]
+    assert list(mine.entries) == [("talk0.mp3", "", "")]
     mine.add(entry(1))
     others.add(entry(2))
     with (tmp_path / NAME).open("ab") as file:  # somebody is in the middle of a line

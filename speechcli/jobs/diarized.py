@@ -1,0 +1,458 @@
+"""Who speaks when, in many recordings: by itself, after their transcription, or for transcripts that are there already.
+
+A recording is decoded once and heard block by block; several at once, as many as the diarizer hears side by side. It is
+done or it is not: what a stopped run was hearing is heard again from its beginning.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+
+from speechcli.backends.base import Counts, Diarized, Diarizer, OutOfMemoryError
+from speechcli.core.audio import Audio
+from speechcli.core.span import Seconds, Span, clipped, merged, tidy, to_samples, total
+from speechcli.core.transcript import Stage, Transcript, Turn, Verdict
+from speechcli.errors import DataError, MediaError, SpeechcliError, UnavailableError
+from speechcli.formats import table
+from speechcli.formats.opened import text_of
+from speechcli.jobs import run
+from speechcli.jobs.aligned import Finished
+from speechcli.jobs.job import Job, Text
+from speechcli.jobs.journal import Journal
+from speechcli.jobs.recording import Ending, Recordings
+from speechcli.media import files
+from speechcli.timeline.attribution import attributed
+from speechcli.timeline.turns import in_order, numbered
+
+GIVEN = "given"  # the name of the diarizer where somebody says who speaks when
+
+_TOUCHING: Seconds = 0.5  # a speaker's segments this far apart are one turn
+_TOO_LARGE = UnavailableError("not enough memory to tell the speakers apart", "--device cpu, or a shorter recording")
+
+Roster: TypeAlias = Callable[[Job, Diarized], Diarized]
+"""What gives the speakers of a recording the names that they have elsewhere: asked recording by recording, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listened:
+    """A recording is being heard: so many seconds of it were."""
+
+    job: Job
+    seconds: Seconds
+
+
+Event: TypeAlias = run.Began | Listened | run.Skipped | run.Failed | Finished
+_Told = TypeVar("_Told")
+
+
+def work(
+    jobs: Sequence[Job],
+    diarizer: Diarizer,
+    recordings: Recordings,
+    still_wanted: Callable[[Job], bool] = lambda job: True,
+    patient: bool = True,
+    roster: Roster | None = None,
+) -> Iterator[Event]:
+    """Finds who speaks when in each job's recording, and tells what happens; see `run.work`.
+
+    A job with a text gets that transcript back, with its words' speakers. Recordings end as they are heard; with a
+    roster in the order of the jobs.
+    """
+    crew = _Crew(diarizer, recordings, still_wanted)
+    with crew.at_work(patient):
+        for job in jobs:
+            crew.ask(job)
+        for found in _in_turn(crew, jobs, roster is not None):
+            if not isinstance(found, _Found):
+                yield found
+                continue
+            try:
+                yield _finished(found, _text_of(found.job), diarizer.stage, roster)
+            except SpeechcliError as error:
+                found.leave()
+                yield run.Failed(found.job, error)
+
+
+def after(
+    events: Iterator[_Told | Finished],
+    n_jobs: int,
+    diarizer: Diarizer,
+    recordings: Recordings,
+    patient: bool = True,
+    roster: Roster | None = None,
+) -> Iterator[_Told | Event]:
+    """What a transcription tells; its finished transcripts are held back until the speakers of their words are known.
+
+    events: of `n_jobs` jobs, whose journals stay open after `Finished`.
+    """
+    crew = _Crew(diarizer, recordings)
+    held: dict[int, Finished] = {}
+    n_left = n_jobs
+
+    def named(found: _Found | Event) -> Event:
+        if isinstance(found, _Found):
+            before = held.pop(id(found.job))
+            made = _finished(found, before.transcript, diarizer.stage, roster)
+            return replace(made, ending=before.ending, done=before.done, leave=before.leave)
+        if isinstance(found, run.Failed):
+            held.pop(id(found.job)).leave()
+        return found
+
+    with crew.at_work(patient):
+        for event in events:
+            n_left -= isinstance(event, Finished | run.Skipped | run.Failed)
+            if isinstance(event, Finished):
+                held[id(event.job)] = event
+                crew.ask(event.job, event.ending.fingerprint)
+            else:
+                yield event
+            while held and (not n_left or crew.has_news):  # with the last event the journals would be closed
+                yield named(crew.next())
+
+
+def given(jobs: Sequence[Job]) -> Iterator[Event]:
+    """Joins turns that a file says with the transcript of each job; no recording is heard."""
+    for job in jobs:
+        try:
+            yield _joined(job)
+        except SpeechcliError as error:
+            yield run.Failed(job, error)
+
+
+def of_segments(transcript: Transcript) -> Transcript:
+    """The transcript of a model that tells speakers by itself, with their turns."""
+    own = [Turn(s.start, s.end, s.speaker) for s in transcript.segments if s.speaker is not None]
+    return replace(transcript, turns=tuple(_bridged(transcript.turns or own)))
+
+
+def with_turns(job: Job, heard: Transcript) -> Transcript:
+    """The transcript that the job brings along, its words' speakers those that were heard in its recording."""
+    transcript = _text_of(job)
+    if transcript is None:
+        return heard
+    made = attributed(transcript, heard.turns)
+    verdict = replace(made.verdict, notes=tuple(dict.fromkeys((*made.verdict.notes, *heard.verdict.notes))))
+    stages = tuple(replace(stage, stage="diarize") for stage in heard.made_by)
+    return replace(made, verdict=verdict, made_by=(*_without_diarizers(made), *stages))
+
+
+def read_turns(path: Path, wanted: str) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+    """The turns in a file, and notes on them. wanted: stem of the recording, where the file is about several.
+
+    Raises NoInputError and its like, DataError with the line that is wrong.
+    """
+    known = table.by_suffix(path)
+    if known is None or known.name != "rttm":
+        turns = of_segments(table.read(path)).turns
+        if not turns:
+            raise DataError(f"{path.name} does not say who speaks", "an RTTM, or a transcript with speakers")
+        return turns, ()
+    text, _ = text_of(path)
+    ids = _ids(text)
+    own = [one for one in ids if one == wanted or one == wanted.replace(" ", "_")]
+    if len(ids) > 1 and not own:
+        names = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
+        raise DataError(f"{path.name} is about {names}, and not about {wanted}", "its second column names recordings")
+    kept = "\n".join(";;" if own and _id(line) not in (None, *own) else line for line in text.split("\n"))
+    turns = table.parsed("rttm", kept, path.name).turns
+    notes = () if own or not ids else (f"{path.name} names its recording {ids[0]}, not {wanted}",)
+    return turns, notes
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Who speaks when in a recording. done, leave: as in `Finished`."""
+
+    job: Job
+    diarized: Diarized
+    ending: Ending
+    done: Callable[[], None]
+    leave: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bug:
+    """What ended a thread."""
+
+    error: BaseException
+
+
+class _Crew:
+    """The threads that hear recordings, and what they tell."""
+
+    def __init__(
+        self, diarizer: Diarizer, recordings: Recordings, still_wanted: Callable[[Job], bool] | None = None
+    ) -> None:
+        self._diarizer = diarizer
+        self._recordings = replace(recordings, rate=diarizer.traits.rate)
+        self._still_wanted = still_wanted  # None: whoever transcribes them holds their locks
+        self._one_at_a_time = threading.Lock()
+        self._stopped = threading.Event()
+        self._todo: SimpleQueue[tuple[Job, str | None] | None] = SimpleQueue()
+        self._news: SimpleQueue[_Found | Event | _Bug] = SimpleQueue()
+        self._owned: list[Journal] = []
+
+    def at_work(self, patient: bool) -> ExitStack:
+        """The threads, while the context is open. patient: whether to wait in the end for what they are doing."""
+        threads = [
+            threading.Thread(target=self._hear_all, daemon=True, name=f"hearing-{i}")
+            for i in range(self._diarizer.traits.lanes)
+        ]
+        stack = ExitStack()
+        stack.callback(self._end, threads, patient)
+        for thread in threads:
+            thread.start()
+        return stack
+
+    def ask(self, job: Job, fingerprint: str | None = None) -> None:
+        """Has the job's recording heard. fingerprint: what it was when it was transcribed."""
+        self._todo.put((job, fingerprint))
+
+    @property
+    def has_news(self) -> bool:
+        return not self._news.empty()
+
+    def next(self) -> _Found | Event:
+        """What happens next; waits for it."""
+        news = self._news.get()
+        if isinstance(news, _Bug):
+            raise news.error
+        return news
+
+    def _end(self, threads: Sequence[threading.Thread], patient: bool) -> None:
+        self._stopped.set()
+        for _ in threads:
+            self._todo.put(None)
+        for thread in threads:
+            thread.join(timeout=None if patient else 0.1)
+        for journal in list(self._owned):
+            self._free(journal)
+
+    def _hear_all(self) -> None:
+        while (asked := self._todo.get()) is not None:
+            job, fingerprint = asked
+            try:
+                self._hear_one(job, fingerprint)
+            except SpeechcliError as error:
+                self._news.put(run.Failed(job, error))
+            except OutOfMemoryError:
+                self._news.put(run.Failed(job, _TOO_LARGE))
+            except BaseException as error:  # raised again in the caller's thread
+                self._news.put(_Bug(error))
+                return
+
+    def _hear_one(self, job: Job, fingerprint: str | None) -> None:
+        if self._stopped.is_set():
+            return
+        journal = None
+        with ExitStack() as until_found:
+            if self._still_wanted is not None and job.journal is not None:
+                journal = Journal(job.journal)  # for its lock: there is nothing to keep in it
+                self._owned.append(journal)
+                until_found.callback(self._free, journal)
+            if self._still_wanted is not None:
+                with self._one_at_a_time:
+                    wanted = self._still_wanted(job)
+                if not wanted:
+                    self._news.put(run.Skipped(job))
+                    return
+            heard = self._heard(job, fingerprint)
+            if heard is not None:
+                until_found.pop_all()
+                free = partial(self._free, journal)
+                self._news.put(_Found(job, *heard, free, free))
+
+    def _heard(self, job: Job, fingerprint: str | None) -> tuple[Diarized, Ending] | None:
+        """None when the run was stopped meanwhile."""
+        with self._recordings.open(job) as recording:
+            if fingerprint is None:
+                self._news.put(run.Began(job, recording.duration, 0))
+            elif recording.fingerprint != fingerprint:
+                raise MediaError(f"{job.name} was written to while it was read", "run the same command again")
+            hearing = self._diarizer.begin(job.question.speakers)
+            for block in recording.blocks():
+                if self._stopped.is_set():
+                    return None
+                hearing.hear(_only(block, job.question.clips))
+                self._news.put(Listened(job, block.end))
+            diarized, ending = hearing.end(), recording.ending()
+            return _inside(diarized, ending.duration, job.question.clips), ending
+
+    def _free(self, journal: Journal | None) -> None:
+        if journal is not None and journal in self._owned:
+            self._owned.remove(journal)
+            journal.close()
+
+
+def _in_turn(crew: _Crew, jobs: Sequence[Job], in_order: bool) -> Iterator[_Found | Event]:
+    """What happens until every job is over; in_order: what was found is told in the order of the jobs."""
+    order = deque(id(job) for job in jobs)
+    over: dict[int, _Found | Event] = {}
+    n_left = len(jobs)
+    while n_left:
+        news = crew.next()
+        if not isinstance(news, _Found | run.Skipped | run.Failed):
+            yield news
+            continue
+        n_left -= 1
+        if not in_order:
+            yield news
+            continue
+        over[id(news.job)] = news
+        while order and order[0] in over:
+            yield over.pop(order.popleft())
+
+
+def _finished(found: _Found, transcript: Transcript | None, stage: Stage, roster: Roster | None) -> Finished:
+    """transcript: whose words' speakers were asked for; None where only turns were."""
+    job, ending = found.job, found.ending
+    diarized = found.diarized if roster is None else roster(job, found.diarized)
+    made_by = _told(stage, job.question.speakers)
+    if transcript is None:
+        made = Transcript(
+            source=Path(job.name).name,
+            duration=tidy(ending.duration),
+            turns=diarized.turns,
+            verdict=Verdict(
+                speech=round(total(merged(diarized.turns)), 3),
+                complete=ending.complete,
+                notes=tuple(dict.fromkeys((*ending.notes, *diarized.notes))),
+            ),
+            made_by=(made_by,),
+            recording=ending.facts,
+        )
+    else:
+        notes = (*diarized.notes, *_strange(transcript, ending))
+        made = _with(transcript, diarized.turns, notes, made_by)
+        if job.text is not None:
+            made = replace(
+                made,
+                source=Path(job.name).name,
+                duration=tidy(ending.duration),
+                recording=made.recording or ending.facts,
+            )
+    return Finished(job, made, ending, found.done, found.leave)
+
+
+def _joined(job: Job) -> Finished:
+    """The job's transcript with the turns that were given."""
+    transcript = _text_of(job)
+    assert transcript is not None
+    assert job.text is not None
+    assert job.text.turns is not None
+    turns, notes = read_turns(job.text.turns, Path(transcript.source).stem)
+    duration = max([transcript.duration, *(s.end for s in transcript.segments)])
+    beyond = [turn for turn in turns if turn.end > duration + 1.0]
+    if duration and beyond:
+        notes = (*notes, f"{len(beyond)} of {len(turns)} turns lie beyond the end: are they this recording's?")
+    stage = Stage("diarize", "speechcli", GIVEN, settings=(("turns", job.text.turns.name),))
+    made = _with(transcript, in_order(turns), notes, stage)
+    stat = job.media.stat()
+    fingerprint = files.fingerprint(job.media)
+    ending = Ending(duration, True, (), False, fingerprint, stat.st_size, stat.st_mtime_ns, ())
+
+    def nothing() -> None:
+        """There is no journal."""
+
+    return Finished(job, made, ending, nothing, nothing)
+
+
+def _with(transcript: Transcript, turns: Sequence[Turn], notes: Sequence[str], stage: Stage) -> Transcript:
+    made = attributed(transcript, turns)
+    whole = sum(1 for segment in transcript.segments if not segment.words and segment.text.strip())
+    if whole and len({turn.speaker for turn in turns}) > 1:
+        what = "no words with times" if whole == len(transcript.segments) else f"{whole} segments without word times"
+        notes = (*notes, f"{what}: each segment has one speaker (--word-timestamps finds more changes)")
+    verdict = replace(made.verdict, notes=tuple(dict.fromkeys((*made.verdict.notes, *notes))))
+    return replace(made, verdict=verdict, made_by=(*_without_diarizers(made), stage))
+
+
+def _without_diarizers(transcript: Transcript) -> tuple[Stage, ...]:
+    """Who made it, but for those whose speakers are no longer in it."""
+    return tuple(stage for stage in transcript.made_by if stage.stage != "diarize")
+
+
+def _told(stage: Stage, counts: Counts) -> Stage:
+    """The stage with the numbers of speakers that were asked for."""
+    if counts == Counts():
+        return stage
+    if counts.least == counts.most:
+        asked = [("num_speakers", str(counts.most))]
+    else:
+        asked = [("min_speakers", str(counts.least))] if counts.least > 1 else []
+        asked += [("max_speakers", str(counts.most))] if counts.most is not None else []
+    return replace(stage, settings=(*stage.settings, *asked))
+
+
+def _strange(transcript: Transcript, ending: Ending) -> tuple[str, ...]:
+    """A note where the transcript was made of other bytes."""
+    before = dict(transcript.recording).get("fingerprint")
+    if before is None or before == ending.fingerprint:
+        return ()
+    return (f"the transcript was not made of this file, but of a {transcript.source} with other bytes",)
+
+
+def _text_of(job: Job) -> Transcript | None:
+    return None if job.text is None else transcript_in(job.text)
+
+
+def transcript_in(text: Text) -> Transcript:
+    """The transcript in a file, whose speakers are asked for. Raises DataError where it has no text."""
+    transcript = table.read(text.path)
+    if not transcript.segments and transcript.turns:
+        raise DataError(f"{text.name} has no text: only who spoke when", "speechcli diarize takes a recording for that")
+    return transcript
+
+
+def _only(block: Audio, clips: Sequence[Span]) -> Audio:
+    """The block, silent outside of the parts that are listened to."""
+    if not clips:
+        return block
+    samples = np.zeros_like(block.samples)
+    for span in clipped(clips, Span(block.start, block.end)):
+        first, last = (to_samples(t - block.start, block.rate) for t in (span.start, span.end))
+        samples[first:last] = block.samples[first:last]
+    return replace(block, samples=samples)
+
+
+def _inside(diarized: Diarized, duration: Seconds, clips: Sequence[Span]) -> Diarized:
+    """The turns inside the recording, and inside the parts that were listened to."""
+    bounds = (
+        [Span(c.start, min(c.end, duration)) for c in clips if c.start < duration] if clips else [Span(0, duration)]
+    )
+    cut = [
+        Turn(tidy(piece.start), tidy(piece.end), turn.speaker)
+        for turn in diarized.turns
+        for bound in bounds
+        for piece in clipped([Span(turn.start, turn.end)], bound)
+    ]
+    return replace(diarized, turns=in_order(cut))
+
+
+def _bridged(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """The turns, a speaker's own that nearly touch as one."""
+    out: list[Turn] = []
+    for speaker in dict.fromkeys(turn.speaker for turn in turns):
+        spans = merged([t for t in turns if t.speaker == speaker], within=_TOUCHING)
+        out += [Turn(tidy(span.start), tidy(span.end), speaker) for span in spans]
+    return numbered(out) if all(t.speaker.startswith("SPEAKER_") for t in out) else in_order(out)
+
+
+def _id(line: str) -> str | None:
+    """The recording that a line of an RTTM is about."""
+    parts = line.split()
+    return parts[1] if len(parts) > 1 and parts[0] == "SPEAKER" else None
+
+
+def _ids(text: str) -> list[str]:
+    return list(dict.fromkeys(one for line in text.split("\n") if (one := _id(line)) is not None))

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from speechcli.core.span import Seconds, Span, clipped, merged, total
-from speechcli.core.transcript import Segment, Turn, Voice
+from speechcli.core.span import Seconds, Span, merged, total
+from speechcli.core.transcript import Segment, Turn
+from speechcli.core.turns import numbers, tidied
 
-GRID: Seconds = 0.001  # of what is written: a shorter turn would be empty there, a shorter gap none
 BREATH: Seconds = 0.5
 """Sentences of one speaker that are closer are one turn. People who write down turns do not part them there: of the
 pauses between one speaker's turns in AMI's meetings (96) none is shorter, of a telephone call's (8) one."""
@@ -46,12 +46,8 @@ def numbered(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     ['SPEAKER_00', 'SPEAKER_01']
     """
     row = in_order(turns)
-    names = _names(row)
+    names = numbers(row)
     return tuple(replace(turn, speaker=names[turn.speaker]) for turn in row)
-
-
-def _names(row: Iterable[Turn]) -> dict[str, str]:
-    return {speaker: f"SPEAKER_{i:02d}" for i, speaker in enumerate(dict.fromkeys(t.speaker for t in row))}
 
 
 def stretches(turns: Iterable[Turn]) -> list[Stretch]:
@@ -101,40 +97,6 @@ def talk(turns: Iterable[Turn]) -> dict[str, Seconds]:
     for turn in in_order(turns):
         rows[turn.speaker].append(turn)
     return {speaker: total(row) for speaker, row in rows.items()}
-
-
-def tidied(turns: Iterable[Turn], duration: Seconds) -> tuple[Turn, ...]:
-    """Turns as `Diarized` promises them: inside the recording, each speaker's own apart, SPEAKER_00 first.
-
-    Sorted by start, then end; those who start at once are numbered as they were sorted by what they were called.
-
-    >>> tidied([Turn(2.0, 9.0, "b"), Turn(-1.0, 1.0, "a"), Turn(1.0, 1.5, "a"), Turn(3.0, 3.0, "c")], 5.0)
-    (Turn(start=0.0, end=1.5, speaker='SPEAKER_00'), Turn(start=2.0, end=5.0, speaker='SPEAKER_01'))
-    """
-    return tidied_with(turns, (), duration)[0]
-
-
-def tidied_with(
-    turns: Iterable[Turn], voices: Iterable[Voice], duration: Seconds
-) -> tuple[tuple[Turn, ...], tuple[Voice, ...]]:
-    """As `tidied`, and the speakers' voices under their new names; those of nobody who talks are left out."""
-    spans: dict[str, list[Span]] = defaultdict(list)
-    for turn in turns:
-        spans[turn.speaker].append(turn)
-    bounds = Span(0.0, max(0.0, duration))
-    kept = [
-        Turn(span.start, span.end, speaker)
-        for speaker, own in spans.items()
-        for span in merged(clipped(own, bounds), GRID)
-        if span.duration >= GRID
-    ]
-    kept.sort(key=lambda turn: (turn.start, turn.end, turn.speaker))
-    names = _names(kept)
-    renamed = (replace(voice, speaker=names[voice.speaker]) for voice in voices if voice.speaker in names)
-    return (
-        tuple(replace(turn, speaker=names[turn.speaker]) for turn in kept),
-        tuple(sorted(renamed, key=lambda voice: (len(voice.speaker), voice.speaker))),
-    )
 
 
 def turns_of(segments: Iterable[Segment], within: Seconds = BREATH) -> tuple[Turn, ...]:

@@ -7,7 +7,8 @@ import pytest
 
 from speechcli.core.span import Span, to_ms, total
 from speechcli.core.transcript import Segment, Turn, Voice
-from speechcli.timeline.turns import BREATH, tidied, tidied_with, turns_of
+from speechcli.core.turns import tidied, tidied_with
+from speechcli.timeline.turns import BREATH, turns_of
 
 
 def test_turns_are_cut_at_the_ends_of_the_recording_and_what_lies_outside_goes():

@@ -15,13 +15,15 @@ from speechcli.jobs.locks import lock, names
 PART = ".speechcli-part-"  # short: a temporary name must not be longer than the file system allows
 
 
-def write_atomically(path: Path, pieces: Iterable[str], announce: Callable[[str], None] = lambda digest: None) -> str:
+def write_atomically(
+    path: Path, pieces: Iterable[str], announce: Callable[[str], None] = lambda digest: None, private: bool = False
+) -> str:
     """Writes `pieces` as UTF-8 under `path`, replacing what was there, and gives the digest of its bytes.
 
     The text goes to a temporary name in the same folder, is synced, renamed, and the folder synced. On any
     failure the temporary file is removed and what stood under `path` is untouched. A symbolic link is
     followed: its target is replaced; a device or a pipe never is. announce: told of the digest before the new file gets
-    its name. Raises DiskError, DeniedError or OutputError.
+    its name. private: only the owner may read it. Raises DiskError, DeniedError or OutputError.
     """
     check_file(path)
     target = Path(os.path.realpath(path)) if os.path.islink(path) else path
@@ -36,7 +38,7 @@ def write_atomically(path: Path, pieces: Iterable[str], announce: Callable[[str]
                 digest.update(data)
                 out.write(data)
             out.flush()
-            os.fchmod(out.fileno(), 0o666 & ~_umask()) if hasattr(os, "fchmod") else None
+            os.fchmod(out.fileno(), (0o600 if private else 0o666) & ~_umask()) if hasattr(os, "fchmod") else None
             os.fsync(out.fileno())
             announce(digest.hexdigest())
             if os.name == "posix":  # under the lock, that nobody sweeps it away; elsewhere open files keep their names

@@ -144,7 +144,7 @@ def diarize(
         min_gap=min_gap,
         highlight_words=highlight_words or None,
     )
-    counts = values.counts(num_speakers, min_speakers, max_speakers)
+    counts = work.counts_of(num_speakers, min_speakers, max_speakers)
     if turns is not None and audio_of is not None:
         raise UsageError("--turns and --audio exclude each other: with turns, no recording is heard")
     wanted = diarizers.diarizer_for(

@@ -105,7 +105,7 @@ def transcribe(
         highlight_words=highlight_words or None,
     )
     own, of_diarizer = values.apart(values.settings(set), "diarizer.")
-    counts = values.counts(num_speakers, min_speakers, max_speakers)
+    counts = work.counts_of(num_speakers, min_speakers, max_speakers)
     wanted = work.Wanted(
         model,
         device,

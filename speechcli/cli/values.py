@@ -12,7 +12,6 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from speechcli.backends.base import Counts
 from speechcli.core.languages import code_of
 from speechcli.core.span import Seconds, Span
 from speechcli.errors import DataError, NoInputError, UsageError, from_os
@@ -90,20 +89,6 @@ def apart(given: Mapping[str, str], prefix: str) -> tuple[dict[str, str], dict[s
     """
     own = {key: text for key, text in given.items() if not key.startswith(prefix)}
     return own, {key.removeprefix(prefix): text for key, text in given.items() if key.startswith(prefix)}
-
-
-def counts(num: int | None, least: int | None, most: int | None) -> Counts:
-    """`--num-speakers`, which excludes the others, `--min-speakers` and `--max-speakers`."""
-    for option, n in (("--num-speakers", num), ("--min-speakers", least), ("--max-speakers", most)):
-        if n is not None and n < 1:
-            raise UsageError(f"{option} {n}: at least one speaks", "leave it out to find out how many")
-    if num is not None:
-        if least is not None or most is not None:
-            raise UsageError("--num-speakers excludes --min-speakers and --max-speakers")
-        return Counts(num, num)
-    if least is not None and most is not None and least > most:
-        raise UsageError(f"--min-speakers {least} is more than --max-speakers {most}")
-    return Counts(least or 1, most)
 
 
 def clips(text: str | None) -> tuple[Span, ...]:

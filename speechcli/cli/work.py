@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from speechcli.backends import catalog, diarizers, registry
-from speechcli.backends.base import Counts
+from speechcli.backends import diarizers, registry
 from speechcli.backends.base import Hints as Hints
 from speechcli.backends.budget import Estimate
 from speechcli.backends.registry import Wanted as Wanted
@@ -32,10 +31,12 @@ from speechcli.errors import (
     from_os,
 )
 from speechcli.jobs import batch, plan
+from speechcli.jobs.diarized import diarizer_of as diarizer_of
 from speechcli.jobs.estimate import estimate
 from speechcli.jobs.job import Job, rules_of
 from speechcli.jobs.job import Question as Question
 from speechcli.jobs.job import Rendering as Rendering
+from speechcli.jobs.job import counts_of as counts_of
 from speechcli.jobs.manifest import Manifest
 from speechcli.jobs.output import check_file, check_folder
 from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, Wish
@@ -160,47 +161,6 @@ def with_aligner(wanted: Wanted, words: bool | None, languages: Sequence[str] = 
     if not words or wanted.aligner is not None or registry.family_of(wanted).words:
         return wanted
     return replace(wanted, aligner=registry.usual_aligner(wanted, languages))
-
-
-def diarizer_of(
-    wanted: Wanted, asked: bool, name: str | None, settings: Mapping[str, str], counts: Counts
-) -> Wanted | None:
-    """The diarizer that goes with a model; None where none was asked for, or the model tells speakers by itself.
-
-    asked: `--diarize`. name: `--diarizer`. settings: its own. Raises UsageError, UnavailableError, DataError.
-    """
-    if not asked and name is None:
-        if settings:
-            raise UsageError(f"--set diarizer.{next(iter(settings))}: no diarizer was asked for", "--diarize")
-        if counts != Counts():
-            raise UsageError("--num-speakers and its like say how many to tell apart", "--diarize")
-        return None
-    if name is None and _tells_speakers(wanted):
-        if settings or counts != Counts():
-            raise UsageError(f"{wanted.model} tells speakers by itself", "--diarizer embedded counts them")
-        return None
-    given = dict(settings)
-    called = name or "embedded"
-    its = replace(
-        Wanted(called, given.pop("device", "auto"), given.pop("dtype", "auto"), given),
-        model_dir=wanted.model_dir,
-        offline=wanted.offline,
-        before="diarizer.",
-    )
-    its = diarizers.diarizer_for(its)
-    if diarizers.transcribes(its):
-        raise UsageError(f"--diarizer {called} transcribes too", f"--model {called} does both at once")
-    if its.device == "auto" and its.model != catalog.EMBEDDED_DIARIZER:
-        its = replace(its, device=wanted.device)
-    return its
-
-
-def _tells_speakers(wanted: Wanted) -> bool:
-    """Whether the model tells speakers by itself."""
-    try:
-        return diarizers.transcribes(diarizers.diarizer_for(wanted))
-    except UsageError:
-        return False
 
 
 def rules(

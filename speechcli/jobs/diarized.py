@@ -7,8 +7,8 @@ done or it is not: what a stopped run was hearing is heard again from its beginn
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,11 +18,14 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
+from speechcli.backends import catalog, diarizers
 from speechcli.backends.base import Counts, Diarized, Diarizer, OutOfMemoryError
+from speechcli.backends.registry import Wanted
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span, clipped, merged, tidy, to_samples, total
 from speechcli.core.transcript import Stage, Transcript, Turn, Verdict
-from speechcli.errors import DataError, MediaError, SpeechcliError, UnavailableError
+from speechcli.core.turns import tidied_with
+from speechcli.errors import DataError, MediaError, SpeechcliError, UnavailableError, UsageError
 from speechcli.formats import table
 from speechcli.formats.opened import text_of
 from speechcli.jobs import run
@@ -32,11 +35,10 @@ from speechcli.jobs.journal import Journal
 from speechcli.jobs.recording import Ending, Recordings
 from speechcli.media import files
 from speechcli.timeline.attribution import attributed
-from speechcli.timeline.turns import in_order, numbered
+from speechcli.timeline.turns import BREATH, in_order
 
 GIVEN = "given"  # the name of the diarizer where somebody says who speaks when
 
-_TOUCHING: Seconds = 0.5  # a speaker's segments this far apart are one turn
 _TOO_LARGE = UnavailableError("not enough memory to tell the speakers apart", "--device cpu, or a shorter recording")
 
 Roster: TypeAlias = Callable[[Job, Diarized], Diarized]
@@ -120,6 +122,39 @@ def after(
                 yield named(crew.next())
 
 
+def diarizer_of(
+    wanted: Wanted, asked: bool, name: str | None, settings: Mapping[str, str], counts: Counts
+) -> Wanted | None:
+    """The diarizer that goes with a model; None where none was asked for, or the model tells speakers by itself.
+
+    asked: `--diarize`. name: `--diarizer`. settings: its own. Raises UsageError, UnavailableError, DataError.
+    """
+    if not asked and name is None:
+        if settings:
+            raise UsageError(f"--set diarizer.{next(iter(settings))}: no diarizer was asked for", "--diarize")
+        if counts != Counts():
+            raise UsageError("--num-speakers and its like say how many to tell apart", "--diarize")
+        return None
+    if name is None and _tells_speakers(wanted):
+        if settings or counts != Counts():
+            raise UsageError(f"{wanted.model} tells speakers by itself", "--diarizer embedded counts them")
+        return None
+    given = dict(settings)
+    called = name or "embedded"
+    its = replace(
+        Wanted(called, given.pop("device", "auto"), given.pop("dtype", "auto"), given),
+        model_dir=wanted.model_dir,
+        offline=wanted.offline,
+        before="diarizer.",
+    )
+    its = diarizers.diarizer_for(its)
+    if diarizers.transcribes(its):
+        raise UsageError(f"--diarizer {called} transcribes too", f"--model {called} does both at once")
+    if its.device == "auto" and its.model != catalog.EMBEDDED_DIARIZER:
+        its = replace(its, device=wanted.device)
+    return its
+
+
 def given(jobs: Sequence[Job]) -> Iterator[Event]:
     """Joins turns that a file says with the transcript of each job; no recording is heard."""
     for job in jobs:
@@ -131,8 +166,12 @@ def given(jobs: Sequence[Job]) -> Iterator[Event]:
 
 def of_segments(transcript: Transcript) -> Transcript:
     """The transcript of a model that tells speakers by itself, with their turns."""
-    own = [Turn(s.start, s.end, s.speaker) for s in transcript.segments if s.speaker is not None]
-    return replace(transcript, turns=tuple(_bridged(transcript.turns or own)))
+    spans: dict[str, list[Span]] = defaultdict(list)
+    for one in transcript.turns or transcript.segments:
+        if one.speaker is not None:
+            spans[one.speaker].append(one)
+    talk = [Turn(s.start, s.end, speaker) for speaker, own in spans.items() for s in merged(own, BREATH)]
+    return replace(transcript, turns=in_order(talk))
 
 
 def with_turns(job: Job, heard: Transcript) -> Transcript:
@@ -425,27 +464,27 @@ def _only(block: Audio, clips: Sequence[Span]) -> Audio:
     return replace(block, samples=samples)
 
 
+def _tells_speakers(wanted: Wanted) -> bool:
+    """Whether the model tells speakers by itself."""
+    try:
+        return diarizers.transcribes(diarizers.diarizer_for(wanted))
+    except UsageError:
+        return False
+
+
 def _inside(diarized: Diarized, duration: Seconds, clips: Sequence[Span]) -> Diarized:
     """The turns inside the recording, and inside the parts that were listened to."""
     bounds = (
         [Span(c.start, min(c.end, duration)) for c in clips if c.start < duration] if clips else [Span(0, duration)]
     )
-    cut = [
-        Turn(tidy(piece.start), tidy(piece.end), turn.speaker)
+    inside = [
+        Turn(piece.start, piece.end, turn.speaker)
         for turn in diarized.turns
         for bound in bounds
-        for piece in clipped([Span(turn.start, turn.end)], bound)
+        for piece in clipped([turn], bound)
     ]
-    return replace(diarized, turns=in_order(cut))
-
-
-def _bridged(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """The turns, a speaker's own that nearly touch as one."""
-    out: list[Turn] = []
-    for speaker in dict.fromkeys(turn.speaker for turn in turns):
-        spans = merged([t for t in turns if t.speaker == speaker], within=_TOUCHING)
-        out += [Turn(tidy(span.start), tidy(span.end), speaker) for span in spans]
-    return numbered(out) if all(t.speaker.startswith("SPEAKER_") for t in out) else in_order(out)
+    turns, voices = tidied_with(inside, diarized.voices, duration)
+    return replace(diarized, turns=turns, voices=voices)
 
 
 def _id(line: str) -> str | None:

@@ -167,6 +167,20 @@ def rules_of(family: Family, name: str, chunk: Seconds | None = None, aligner: F
     )
 
 
+def counts_of(num: int | None, least: int | None, most: int | None) -> Counts:
+    """How many speakers there may be, where `num` excludes the others. Raises UsageError."""
+    for option, n in (("num-speakers", num), ("min-speakers", least), ("max-speakers", most)):
+        if n is not None and n < 1:
+            raise UsageError(f"{option} {n}: at least one speaks", "leave it out to find out how many")
+    if num is not None:
+        if least is not None or most is not None:
+            raise UsageError("num-speakers excludes min-speakers and max-speakers", "a number, or its bounds")
+        return Counts(num, num)
+    if least is not None and most is not None and least > most:
+        raise UsageError(f"min-speakers {least} is more than max-speakers {most}")
+    return Counts(least or 1, most)
+
+
 def digest(value: object) -> str:
     """Short digest of plain data."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=str)

@@ -129,7 +129,7 @@ def test_what_others_add_is_taken_over_bit_by_bit(tmp_path):
         file.flush()
         mine.refresh()
         file.write(b'"digest":"d4","rendering":"r"}}}\n')
-    assert list(mine.entries) == [(f"talk{i}.mp3", "") for i in range(3)]
+    assert list(mine.entries) == [(f"talk{i}.mp3", "", "") for i in range(3)]
     assert "talk4.srt" not in mine.made
 
     mine.refresh()
@@ -138,7 +138,7 @@ def test_what_others_add_is_taken_over_bit_by_bit(tmp_path):
     (tmp_path / NAME).unlink()
     others.add(entry(3))
     mine.refresh()
-    assert mine.entries["talk3.mp3", ""] == entry(3), "a shorter file is read from its beginning"
+    assert mine.entries["talk3.mp3", "", ""] == entry(3), "a shorter file is read from its beginning"
 
 
 WRITER = """
@@ -174,7 +174,7 @@ def test_two_processes_write_whole_lines_and_lose_none(tmp_path):
     lines = (tmp_path / NAME).read_bytes().splitlines()
     assert len(lines) == 300
     assert all(isinstance(json.loads(line), dict) for line in lines)
-    assert set(manifests.load(tmp_path).entries) == {(f"{who}{i}", "") for who in "ab" for i in range(150)}
+    assert set(manifests.load(tmp_path).entries) == {(f"{who}{i}", "", "") for who in "ab" for i in range(150)}
 
 
 def test_the_nearest_manifest_answers_for_a_folder(tmp_path):

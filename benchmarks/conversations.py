@@ -172,7 +172,7 @@ def _heard(path: Path) -> tuple[tuple[int, int], ...]:
 
 @lru_cache(maxsize=400)
 def _samples(path: Path) -> NDArray[np.float32]:
-    command = [ffmpeg(), "-v", "error", "-i", path, "-f", "f32le", "-ac", "1", "-ar", str(RATE), "-"]
+    command = [ffmpeg(), "-v", "error", "-i", str(path), "-f", "f32le", "-ac", "1", "-ar", str(RATE), "-"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
     return np.frombuffer(done.stdout, np.float32)
 
@@ -331,7 +331,8 @@ def _pink(n: int, noise: np.random.Generator) -> NDArray[np.float64]:
     found = np.fft.rfft(noise.normal(size=n))
     found /= np.sqrt(np.maximum(np.fft.rfftfreq(n, 1 / RATE), 50.0))
     out: NDArray[np.float64] = np.fft.irfft(found, n)
-    return out / np.sqrt(np.mean(out**2))
+    out /= np.sqrt(np.mean(out**2))
+    return out
 
 
 # --- files ---

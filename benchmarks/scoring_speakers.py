@@ -203,7 +203,7 @@ def attributed(reference: Said, found: Said) -> Attributed:
     """Of one recording, after Whisper's English normalizer, by meeteval."""
     from meeteval.wer import cp_word_error_rate
 
-    result = cp_word_error_rate(_texts(reference), _texts(found))
+    result = cp_word_error_rate(_texts(reference), _texts(found), reference_sort=False, hypothesis_sort=False)
     return Attributed(int(result.errors), int(result.length))
 
 

@@ -14,7 +14,7 @@ from speechcli.core.transcript import Transcript, Turn
 from speechcli.errors import DataError
 from speechcli.formats.clock import seconds
 from speechcli.formats.rows import few, field, file_id, number, one_recording, transcript_of
-from speechcli.timeline.turns import in_order
+from speechcli.timeline.turns import in_order, known
 
 _OTHERS = frozenset(
     "SPKR-INFO LEXEME NON-LEX NON-SPEECH SEGMENT NOSCORE NO_RT_METADATA SU CB FILLER EDIT IP A/P".split()
@@ -25,7 +25,7 @@ _SHORTEST: Seconds = 0.001
 def document(transcript: Transcript) -> Iterator[str]:
     """One line a turn, sorted by onset; without turns, one a segment whose speaker is known."""
     name = file_id(transcript.source)
-    for turn in in_order(map(_written, transcript.turns or _of_segments(transcript))):
+    for turn in in_order(map(_written, known(transcript))):
         start, end = to_ms(turn.start), to_ms(turn.end)
         yield f"SPEAKER {name} 1 {seconds(start)} {seconds(end - start)} <NA> <NA> {turn.speaker} <NA> <NA>\n"
 
@@ -73,10 +73,6 @@ def _wanted(names: list[str], source: str, recording: str | None) -> tuple[str, 
 def _few(names: list[str]) -> str:
     """The first of many names."""
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
-def _of_segments(transcript: Transcript) -> list[Turn]:
-    return [Turn(s.start, s.end, s.speaker) for s in transcript.segments if s.speaker]
 
 
 def _written(turn: Turn) -> Turn:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from speechcli.core.span import Seconds, Span, merged, total
-from speechcli.core.transcript import Segment, Turn
+from speechcli.core.transcript import Segment, Transcript, Turn
 from speechcli.core.turns import numbers, tidied
 
 BREATH: Seconds = 0.5
@@ -23,6 +23,12 @@ class Stretch(NamedTuple):
     start: Seconds
     end: Seconds
     speakers: tuple[str, ...]
+
+
+def known(transcript: Transcript) -> tuple[Turn, ...]:
+    """Who speaks when as far as a transcript tells: its turns; without them, its segments whose speaker is known."""
+    segments = (Turn(s.start, s.end, s.speaker) for s in transcript.segments if s.speaker)
+    return transcript.turns or tuple(segments)
 
 
 def in_order(turns: Iterable[Turn]) -> tuple[Turn, ...]:

@@ -152,11 +152,11 @@ def test_what_was_broken_off_goes_on_and_ends_the_same(once, recording, tmp_path
 
     listen = run.pipeline.listen
 
-    def broken(transcriber, batch, hints, aligner=None):
+    def broken(transcriber, batch, hints, *more):
         n_heard.append(len(batch))
         if sum(n_heard) > 2:
             raise RuntimeError("the power went")
-        return listen(transcriber, batch, hints, aligner)
+        return listen(transcriber, batch, hints, *more)
 
     args = (*args[:-1], again, "--batch-size", 1)
     with monkeypatch.context() as patch:
@@ -167,9 +167,9 @@ def test_what_was_broken_off_goes_on_and_ends_the_same(once, recording, tmp_path
 
     counted = []
 
-    def counting(transcriber, batch, hints, aligner=None):
+    def counting(transcriber, batch, hints, *more):
         counted.append(len(batch))
-        return listen(transcriber, batch, hints, aligner)
+        return listen(transcriber, batch, hints, *more)
 
     monkeypatch.setattr(run.pipeline, "listen", counting)
     made = document(once(tmp_path, *args), again / "meeting.json")

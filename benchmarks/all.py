@@ -22,6 +22,7 @@ ROWS: dict[str, list[str]] = {
     "resume": ["--pairs", "1"],
     "wer": [],
     "align": [],
+    "diarize": [],
 }
 
 

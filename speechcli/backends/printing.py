@@ -1,17 +1,28 @@
-"""Prints of the voices of a stretch of sound, by any `VoicePrinter`."""
+"""Prints of the voices of a stretch of sound: by the best `VoicePrinter` that there is, or by any."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import soxr
 
+from speechcli.backends import diarizers
 from speechcli.backends.base import VoicePrinter
+from speechcli.backends.cepstra import Cepstra
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span, to_samples, total
 from speechcli.core.transcript import Voice
 from speechcli.timeline.speakers import telling
+
+
+def opened(tells_speakers: bool, model_dir: Path | None = None) -> VoicePrinter:
+    """What knows the voices of a transcriber's windows again: community-1's model, where it is on this machine.
+
+    Without it, and for transcribers that do not tell speakers, what needs no weights. Raises DataError.
+    """
+    return (diarizers.open_printer(model_dir) if tells_speakers else None) or Cepstra()
 
 
 def voices(printer: VoicePrinter, audio: Audio, talk: Mapping[str, Sequence[Span]]) -> tuple[Voice, ...]:

@@ -315,7 +315,7 @@ class _Crew:
 
     def _key(self, job: Job, fingerprint: str) -> str:
         """Of the journal: what it holds of voices cannot be compared with another printer's."""
-        ours = self._transcriber.traits.gives_speakers and self._printer is not pipeline.NO_WEIGHTS
+        ours = self._transcriber.traits.gives_speakers and self._printer.name != pipeline.NO_WEIGHTS.name
         return job.key(fingerprint) + (f" {self._printer.name}" if ours else "")
 
     # --- the lanes ---

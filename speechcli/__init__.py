@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from speechcli.api import align as align
+    from speechcli.api import diarize as diarize
     from speechcli.api import load as load
     from speechcli.api import save as save
     from speechcli.api import transcribe as transcribe
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "align": "speechcli.api",
+    "diarize": "speechcli.api",
     "transcribe": "speechcli.api",
     "load": "speechcli.api",
     "save": "speechcli.api",

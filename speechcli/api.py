@@ -5,6 +5,7 @@ transcript = speechcli.transcribe("talk.mp3")
 print(transcript.text)
 speechcli.save(transcript, "talk.srt")
 timed = speechcli.align("talk.mp3", Path("talk.txt"))
+turns = speechcli.diarize("talk.mp3").turns
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from speechcli.backends import catalog, registry
+from speechcli.backends import catalog, diarizers, registry
 from speechcli.backends.base import Hints
 from speechcli.backends.catalog import FAMILIES
 from speechcli.core.languages import code_of
@@ -29,8 +30,8 @@ from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Transcript
 from speechcli.errors import DataError, MediaError, UsageError
 from speechcli.formats import table
-from speechcli.jobs import aligned, batch, run
-from speechcli.jobs.job import Job, Question, Text, rules_of
+from speechcli.jobs import aligned, batch, diarized, run
+from speechcli.jobs.job import Job, Question, Text, counts_of, rules_of
 from speechcli.jobs.output import write_atomically
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, sources
@@ -54,7 +55,8 @@ class Options:
     without, the track that the file prefers, and a mix of its channels. clips: (start, end) in seconds, all when empty.
     vad: whether to listen for speech first. settings: the engine's own. longest: refuse longer recordings. chunk_size:
     seconds of the longest window; rules: all about cutting, instead of the model's own. aligner: a model that times the
-    words. raw: keep the model's own strings.
+    words. raw: keep the model's own strings. diarize: find out who says each word, with the embedded diarizer or the
+    one named; num_speakers and its bounds as in `Diarization`.
     """
 
     model: str = catalog.EMBEDDED
@@ -78,6 +80,11 @@ class Options:
     revision: str | None = None
     aligner: str | None = None
     raw: bool = False
+    diarize: bool = False
+    diarizer: str | None = None
+    num_speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
     model_dir: Path | None = None
     offline: bool = False
     ffmpeg: str | None = None
@@ -113,6 +120,37 @@ class Alignment:
     longest: Seconds = 100 * 3600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Diarization:
+    """How to find out who speaks when; the options of `speechcli diarize` of the same names say more.
+
+    num_speakers: how many speak, which excludes the bounds min_speakers and max_speakers; without any, it is found out.
+    transcript: of the recording, whose words' speakers are wanted; a list of them for a list of recordings.
+    """
+
+    model: str = "embedded"
+    num_speakers: int | None = None
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+    transcript: Transcript | os.PathLike[str] | Sequence[Transcript | os.PathLike[str]] | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    batch_size: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    track: int | None = None
+    channel: int | None = None
+    clips: Sequence[tuple[Seconds, Seconds]] = ()
+    chunk_size: Seconds | None = None
+    attention: str | None = None
+    quantize: str | None = None
+    compile: bool = False
+    revision: str | None = None
+    model_dir: Path | None = None
+    offline: bool = False
+    ffmpeg: str | None = None
+    longest: Seconds = 100 * 3600.0
+
+
 Known: TypeAlias = "str | os.PathLike[str] | Transcript"
 """What is said: the words themselves, the path of a file that holds them (a `Path`), or a transcript."""
 
@@ -139,7 +177,7 @@ def transcribe(
     return transcripts if isinstance(audio, list) else transcripts[0]
 
 
-_Options = TypeVar("_Options", Options, Alignment)
+_Options = TypeVar("_Options", Options, Alignment, Diarization)
 
 
 @overload
@@ -170,6 +208,34 @@ def align(
         media = [(_on_disk(sound, place), _name(sound)) for sound in sounds]
         written = [_text_on_disk(known, place, i, asked) for i, known in enumerate(texts)]
         transcripts = _aligned(media, written, asked)
+    return transcripts if isinstance(audio, list) else transcripts[0]
+
+
+@overload
+def diarize(audio: list[Sound], options: Diarization | None = None, /, **more: object) -> list[Transcript]: ...
+@overload
+def diarize(audio: list[_Sound], options: Diarization | None = None, /, **more: object) -> list[Transcript]: ...
+@overload
+def diarize(audio: Sound, options: Diarization | None = None, /, **more: object) -> Transcript: ...
+def diarize(
+    audio: Sound | list[_Sound], options: Diarization | None = None, /, **more: object
+) -> Transcript | list[Transcript]:
+    """Who speaks when: a transcript with `turns` and no text; or the `transcript` given, with who says each word.
+
+    more: fields of `Diarization` by name, as in `diarize("talk.mp3", num_speakers=3)`. Where nobody speaks there are no
+    turns. Raises SpeechcliError: the first that any recording met.
+    """
+    asked = _asked("diarize", Diarization, options, more)
+    sounds: Sequence[Sound] = audio if isinstance(audio, list) else [audio]
+    given = asked.transcript
+    said = given if isinstance(given, list | tuple) else [given] * (1 if given is not None else len(sounds))
+    if len(said) != len(sounds):
+        raise UsageError(f"{len(sounds)} recordings take as many transcripts", "diarize([a, b], transcript=[a, b])")
+    with tempfile.TemporaryDirectory(prefix="speechcli-") as folder:
+        place = Path(folder)
+        media = [(_on_disk(sound, place), _name(sound)) for sound in sounds]
+        texts = [None if one is None else _transcript_on_disk(one, place, i) for i, one in enumerate(said)]
+        transcripts = _diarized(media, texts, asked)
     return transcripts if isinstance(audio, list) else transcripts[0]
 
 
@@ -250,11 +316,12 @@ def _clip(start: Seconds, end: Seconds) -> Span:
 
 def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> list[Transcript]:
     program = ffmpeg.find(options.ffmpeg)
+    own, of_diarizer = diarized.apart(options.settings)
     wanted = registry.Wanted(
         options.model,
         options.device,
         options.dtype,
-        options.settings,
+        own,
         options.batch_size,
         options.model_dir,
         options.offline,
@@ -266,14 +333,20 @@ def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> li
         options.aligner,
     )
     other = registry.aligner_of(wanted)
+    counts = counts_of(options.num_speakers, options.min_speakers, options.max_speakers)
+    its = diarized.diarizer_of(wanted, options.diarize, options.diarizer, of_diarizer, counts)
     resolved = registry.resolve(wanted)
+    speakers = None if its is None else diarizers.resolve(its)
     question = question_of(options, resolved)
+    if speakers is not None:
+        question = replace(question, diarizer=(speakers.name, speakers.revision), speakers=counts)
     aligner = None if other is None else registry.open_aligner(registry.resolve(other))
+    tells = None if speakers is None else diarizers.open_diarizer(speakers)
     transcriber = registry.open_transcriber(resolved)
     jobs = [Job(path, name, name, question, (), path.parent, None) for path, name in recordings]
     opened = Recordings(program, transcriber.traits.rate, options.longest)
     detector = registry.open_detector(options.vad, transcriber.traits.rate)
-    return _worked(jobs, batch.Engines(transcriber, detector, opened, aligner))
+    return _worked(jobs, batch.Engines(transcriber, detector, opened, aligner, tells))
 
 
 def _aligned(recordings: Sequence[tuple[Path, str]], texts: Sequence[Text], options: Alignment) -> list[Transcript]:
@@ -314,6 +387,45 @@ def _aligned(recordings: Sequence[tuple[Path, str]], texts: Sequence[Text], opti
     return _worked(jobs, batch.aligning(registry.resolve(wanted), ear, program, options.longest))
 
 
+def _diarized(
+    recordings: Sequence[tuple[Path, str]], texts: Sequence[Text | None], options: Diarization
+) -> list[Transcript]:
+    program = ffmpeg.find(options.ffmpeg)
+    wanted = diarizers.diarizer_for(
+        registry.Wanted(
+            options.model,
+            options.device,
+            options.dtype,
+            options.settings,
+            options.batch_size,
+            options.model_dir,
+            options.offline,
+            options.attention,
+            options.quantize,
+            options.compile,
+            options.chunk_size,
+            options.revision,
+        )
+    )
+    counts = counts_of(options.num_speakers, options.min_speakers, options.max_speakers)
+    resolved = diarized.resolve(wanted)
+    asked = Question(
+        model="",
+        revision="",
+        dtype=options.dtype,
+        track=options.track,
+        channel=options.channel,
+        clips=tuple(_clip(start, end) for start, end in options.clips),
+        speakers=counts,
+    )
+    question = diarized.question_of(asked, resolved)
+    jobs = [
+        Job(path, name, name, question, (), path.parent, None, text=text)
+        for (path, name), text in zip(recordings, texts, strict=True)
+    ]
+    return _worked(jobs, batch.diarizing(resolved, program, options.longest))
+
+
 def _worked(jobs: Sequence[Job], engines: batch.Engines) -> list[Transcript]:
     """The jobs' transcripts in their order; the engines are closed. Raises the first failure."""
     done: dict[int, Transcript] = {}
@@ -325,9 +437,7 @@ def _worked(jobs: Sequence[Job], engines: batch.Engines) -> list[Transcript]:
                 case run.Failed(_, error):
                     raise error
     finally:
-        engines.transcriber.close()
-        if engines.aligner is not None:
-            engines.aligner.close()
+        engines.close()
     return [done[id(job)] for job in jobs]
 
 
@@ -350,6 +460,20 @@ def _text_on_disk(known: Known, folder: Path, number: int, options: Alignment) -
         problem = f"the text, character {error.start + 1}: {known[error.start]!a} is half of a character"
         raise DataError(problem, "read it with the encoding that it was written in") from error
     return Text(path, "the text", path.name, lines=options.lines)
+
+
+def _transcript_on_disk(known: object, folder: Path, number: int) -> Text:
+    """The transcript as a file. Raises UsageError; DataError for one without text."""
+    if isinstance(known, Transcript):
+        path = folder / f"transcript-{number}.json"
+        write_atomically(path, table.pieces("json", known))
+        text = Text(path, known.source, known.source)
+    elif isinstance(known, str | os.PathLike):
+        text = Text(Path(known), Path(known).name, str(known))
+    else:
+        raise UsageError(f"a {type(known).__name__} is no transcript", "a Path, or a Transcript")
+    diarized.transcript_in(text)  # told before a model is loaded
+    return text
 
 
 def _name(sound: Sound) -> str:

@@ -167,7 +167,6 @@ def diarize(
         model="",
         revision="",
         dtype=dtype,
-        rules=work.rules(wanted, True, None, None, None, None) if diarizers.transcribes(wanted) else work.Rules(),
         track=track,
         channel=channel,
         clips=values.clips(clip_timestamps),

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from speechcli.backends import diarizers
-from speechcli.backends.base import Counts
-from speechcli.backends.registry import Resolved, Wanted, resolve
+from speechcli.backends.registry import Wanted
 from speechcli.cli import allocator, environment, show, work
 from speechcli.cli.progress import clock
 from speechcli.cli.work import Choices, Question, Rendering, Sources, Target
@@ -58,14 +57,16 @@ def diarize(
         program = ffmpeg.find(environment.ffmpeg())
         offline = wanted.offline or choices.dry_run or work.env("HF_HUB_OFFLINE") == "1"
         wanted = replace(wanted, offline=offline, cards=environment.cards())
-        resolved = None if given.turns is not None or choices.dry_run else _resolved(wanted)
+        resolved = None
+        if given.turns is None:
+            resolved = diarized.resolved_offline(wanted) if choices.dry_run else diarized.resolve(wanted)
+        asked = (
+            replace(question, turns=True, diarizer=(diarized.GIVEN,))
+            if resolved is None
+            else diarized.question_of(question, resolved)
+        )
         work.check_summary(choices)
         work.tell_notices(resolved)
-        asked = _asked(question, wanted, resolved)
-        if given.turns is not None:
-            asked = replace(question, diarizer=(diarized.GIVEN,))
-        elif asked.model and question.speakers != Counts():
-            raise UsageError(f"{wanted.model} counts the speakers by itself", "--model embedded takes --num-speakers")
         jobs = plan.jobs([_asking(wish, asked) for wish in wishes], where)
         errors = {wish.text.path: error for wish, error in taken if error is not None and wish.text is not None}
         refused = {id(j): errors[j.text.path] for j in jobs if j.text is not None and j.text.path in errors}
@@ -81,19 +82,6 @@ def diarize(
                 raise next(iter(refused.values()))
             return work.to_stdout(jobs[0], rendering, engines, choices)
         return work.to_files(jobs, rendering, engines, choices, refused)
-
-
-def _resolved(wanted: Wanted) -> Resolved:
-    return resolve(wanted) if diarizers.transcribes(wanted) else diarizers.resolve(wanted)
-
-
-def _asked(question: Question, wanted: Wanted, resolved: Resolved | None) -> Question:
-    """The question about one recording. resolved: None where nothing is fetched, for a plan."""
-    if not diarizers.transcribes(wanted):
-        told = work.told_offline(wanted) if resolved is None else work.told_of(resolved)
-        return replace(question, diarizer=told)
-    name, revision = (wanted.model, "") if resolved is None else (resolved.name, resolved.revision)
-    return replace(question, model=name, revision=revision, settings=wanted.told)
 
 
 def _asking(wish: Wish, asked: Question) -> Wish:

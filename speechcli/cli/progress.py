@@ -183,7 +183,8 @@ def _talk(talk: Talk) -> str:
         return "nobody speaks"
     most = sorted(talk.speakers, key=lambda s: -talk.speakers[s])[:_NAMED]
     shown = ", ".join(f"{safe(s)} {clock(seconds)}" for s, seconds in talk.speakers.items() if s in most)
-    together = f", {talk.together / talk.whole:.0%} of it at once" if talk.together else ""
+    share = round(100 * talk.together / talk.whole)
+    together = f", {share}% of it at once" if share else ""
     more = ", ..." if len(talk.speakers) > _NAMED else ""
     return f"{_count(len(talk.speakers), 'speaker')} ({shown}{more}){together}"
 

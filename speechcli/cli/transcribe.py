@@ -104,7 +104,7 @@ def transcribe(
         min_gap=min_gap,
         highlight_words=highlight_words or None,
     )
-    own, of_diarizer = values.apart(values.settings(set), "diarizer.")
+    own, of_diarizer = work.apart(values.settings(set))
     counts = work.counts_of(num_speakers, min_speakers, max_speakers)
     wanted = work.Wanted(
         model,

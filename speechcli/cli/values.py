@@ -81,16 +81,6 @@ def settings(given: Sequence[str] | None) -> dict[str, str]:
     return dict(_pair(pair, "--set", "beam_size=5") for pair in given or ())
 
 
-def apart(given: Mapping[str, str], prefix: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Settings without a prefix, and those with it, bare of it.
-
-    >>> apart({"beam_size": "5", "diarizer.device": "cpu"}, "diarizer.")
-    ({'beam_size': '5'}, {'device': 'cpu'})
-    """
-    own = {key: text for key, text in given.items() if not key.startswith(prefix)}
-    return own, {key.removeprefix(prefix): text for key, text in given.items() if key.startswith(prefix)}
-
-
 def clips(text: str | None) -> tuple[Span, ...]:
     """`--clip-timestamps`: start,end,start,end…; without a last end, to the end.
 

@@ -31,20 +31,22 @@ from speechcli.errors import (
     from_os,
 )
 from speechcli.jobs import batch, plan
+from speechcli.jobs.diarized import apart as apart
 from speechcli.jobs.diarized import diarizer_of as diarizer_of
+from speechcli.jobs.diarized import resolved_offline
 from speechcli.jobs.estimate import estimate
 from speechcli.jobs.job import Job, rules_of
 from speechcli.jobs.job import Question as Question
 from speechcli.jobs.job import Rendering as Rendering
 from speechcli.jobs.job import counts_of as counts_of
+from speechcli.jobs.job import told_of as told_of
 from speechcli.jobs.manifest import Manifest
 from speechcli.jobs.output import check_file, check_folder
 from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, Wish
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, files, lists, probe, sources
 from speechcli.media.files import Input
-from speechcli.timeline.windows import Rules as Rules
-from speechcli.timeline.windows import listening_to_all
+from speechcli.timeline.windows import Rules, listening_to_all
 
 _WORTH_A_TABLE = 2  # recordings
 
@@ -354,29 +356,8 @@ def _as_asked(question: Question, wanted: registry.Wanted, diarizer: registry.Wa
         model=resolved.name,
         revision=resolved.revision,
         aligner=told_of(aligner),
-        diarizer=told_offline(diarizer),
+        diarizer=told_of(None if diarizer is None else resolved_offline(diarizer)),
     )
-
-
-def told_offline(diarizer: registry.Wanted | None) -> tuple[str, ...]:
-    """What of a diarizer determines the answer, as far as that can be known without fetching it."""
-    if diarizer is None:
-        return ()
-    try:
-        return told_of(diarizers.resolve(replace(diarizer, offline=True)))
-    except UnavailableError:
-        return (diarizer.model,)
-
-
-def told_of(aligner: registry.Resolved | None) -> tuple[str, ...]:
-    """What of an aligner, or a diarizer, determines the answer."""
-    if aligner is None:
-        return ()
-    wanted = aligner.wanted
-    settings = [f"{key}={text}" for key, text in sorted(wanted.settings.items())]
-    if wanted.longest is not None:
-        settings.append(f"longest={wanted.longest:g}")
-    return (aligner.name, aligner.revision, wanted.dtype, *settings)
 
 
 def _writable(decision: Decision) -> Decision:

@@ -183,7 +183,7 @@ def worked(
         yield from _transcribed(jobs, engines, resume, still_wanted, patient, live, held=False)
     elif all(job.question.model for job in jobs):
         heard = _transcribed(jobs, engines, resume, still_wanted, patient, live, held=True)
-        yield from _progressing(diarized.after(heard, len(jobs), diarizer, recordings, patient, roster), twice=True)
+        yield from _progressing(diarized.after(heard, jobs, diarizer, recordings, patient, roster), twice=True)
     else:
         yield from _progressing(diarized.work(jobs, diarizer, recordings, still_wanted, patient, roster))
 

@@ -18,9 +18,9 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from speechcli.backends import catalog, diarizers
+from speechcli.backends import catalog, diarizers, registry
 from speechcli.backends.base import Counts, Diarized, Diarizer, OutOfMemoryError
-from speechcli.backends.registry import Wanted
+from speechcli.backends.registry import Resolved, Wanted
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span, clipped, merged, tidy, to_samples, total
 from speechcli.core.transcript import Stage, Transcript, Turn, Verdict
@@ -30,13 +30,14 @@ from speechcli.formats import table
 from speechcli.formats.opened import text_of
 from speechcli.jobs import run
 from speechcli.jobs.aligned import Finished
-from speechcli.jobs.job import Job, Text
+from speechcli.jobs.job import Job, Question, Text, rules_of, told_of
 from speechcli.jobs.journal import Journal
 from speechcli.jobs.recording import Ending, Recordings
 from speechcli.media import files
 from speechcli.timeline.attribution import attributed
 from speechcli.timeline.turns import BREATH, in_order
 
+_DIARIZERS = "diarizer."  # before a setting: it is the diarizer's
 GIVEN = "given"  # the name of the diarizer where somebody says who speaks when
 
 _TOO_LARGE = UnavailableError("not enough memory to tell the speakers apart", "--device cpu, or a shorter recording")
@@ -71,23 +72,24 @@ def work(
     roster in the order of the jobs.
     """
     crew = _Crew(diarizer, recordings, still_wanted)
+    row = _Row(jobs if roster is not None else ())
+    n_left = len(jobs)
     with crew.at_work(patient):
         for job in jobs:
             crew.ask(job)
-        for found in _in_turn(crew, jobs, roster is not None):
-            if not isinstance(found, _Found):
-                yield found
+        while n_left:
+            news = crew.next()
+            if not isinstance(news, _Over):
+                yield news
                 continue
-            try:
-                yield _finished(found, _text_of(found.job), diarizer.stage, roster)
-            except SpeechcliError as error:
-                found.leave()
-                yield run.Failed(found.job, error)
+            n_left -= 1
+            for over in row.put(news):
+                yield _made(over, diarizer.stage, roster) if isinstance(over, _Found) else over
 
 
 def after(
     events: Iterator[_Told | Finished],
-    n_jobs: int,
+    jobs: Sequence[Job],
     diarizer: Diarizer,
     recordings: Recordings,
     patient: bool = True,
@@ -95,20 +97,21 @@ def after(
 ) -> Iterator[_Told | Event]:
     """What a transcription tells; its finished transcripts are held back until the speakers of their words are known.
 
-    events: of `n_jobs` jobs, whose journals stay open after `Finished`.
+    events: of these jobs, whose journals stay open after `Finished`.
     """
     crew = _Crew(diarizer, recordings)
+    row = _Row(jobs if roster is not None else ())
     held: dict[int, Finished] = {}
-    n_left = n_jobs
+    n_left, n_asked = len(jobs), 0
 
-    def named(found: _Found | Event) -> Event:
-        if isinstance(found, _Found):
-            before = held.pop(id(found.job))
-            made = _finished(found, before.transcript, diarizer.stage, roster)
-            return replace(made, ending=before.ending, done=before.done, leave=before.leave)
-        if isinstance(found, run.Failed):
-            held.pop(id(found.job)).leave()
-        return found
+    def told(over: _Found | Event) -> Event:
+        before = held.pop(id(over.job), None)
+        if isinstance(over, _Found):
+            assert before is not None
+            return _made(over, diarizer.stage, roster, before)
+        if before is not None:
+            before.leave()
+        return over
 
     with crew.at_work(patient):
         for event in events:
@@ -116,10 +119,58 @@ def after(
             if isinstance(event, Finished):
                 held[id(event.job)] = event
                 crew.ask(event.job, event.ending.fingerprint)
+                n_asked += 1
+            elif isinstance(event, run.Skipped | run.Failed):
+                yield from map(told, row.put(event))
             else:
                 yield event
-            while held and (not n_left or crew.has_news):  # with the last event the journals would be closed
-                yield named(crew.next())
+            while n_asked and (not n_left or crew.has_news):  # with the last event the journals would be closed
+                news = crew.next()
+                if isinstance(news, _Over):
+                    n_asked -= 1
+                    yield from map(told, row.put(news))
+                else:
+                    yield news
+
+
+def resolve(wanted: Wanted) -> Resolved:
+    """The diarizer's weights, or those of the transcriber that tells speakers; see `diarizers.resolve`."""
+    return registry.resolve(wanted) if diarizers.transcribes(wanted) else diarizers.resolve(wanted)
+
+
+def resolved_offline(wanted: Wanted) -> Resolved:
+    """As `resolve`, as far as that can be known without fetching anything, for a plan."""
+    try:
+        return resolve(replace(wanted, offline=True))
+    except UnavailableError:
+        return Resolved(wanted, wanted.model, "", None, "")
+
+
+def question_of(asked: Question, resolved: Resolved) -> Question:
+    """Who speaks when, asked of this model; `asked` says the rest. Raises UsageError."""
+    wanted = resolved.wanted
+    if not diarizers.transcribes(wanted):
+        return replace(asked, turns=True, diarizer=told_of(resolved))
+    if asked.speakers != Counts():
+        raise UsageError(f"{wanted.model} counts the speakers by itself", "--model embedded takes their number")
+    return replace(
+        asked,
+        turns=True,
+        model=resolved.name,
+        revision=resolved.revision,
+        settings=wanted.told,
+        rules=rules_of(registry.family_of(wanted), wanted.model, wanted.longest),
+    )
+
+
+def apart(settings: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The model's settings, and those of the diarizer that goes with it.
+
+    >>> apart({"beam_size": "5", "diarizer.device": "cpu"})
+    ({'beam_size': '5'}, {'device': 'cpu'})
+    """
+    own = {key: text for key, text in settings.items() if not key.startswith(_DIARIZERS)}
+    return own, {key.removeprefix(_DIARIZERS): text for key, text in settings.items() if key.startswith(_DIARIZERS)}
 
 
 def diarizer_of(
@@ -131,7 +182,7 @@ def diarizer_of(
     """
     if not asked and name is None:
         if settings:
-            raise UsageError(f"--set diarizer.{next(iter(settings))}: no diarizer was asked for", "--diarize")
+            raise UsageError(f"--set {_DIARIZERS}{next(iter(settings))}: no diarizer was asked for", "--diarize")
         if counts != Counts():
             raise UsageError("--num-speakers and its like say how many to tell apart", "--diarize")
         return None
@@ -145,7 +196,7 @@ def diarizer_of(
         Wanted(called, given.pop("device", "auto"), given.pop("dtype", "auto"), given),
         model_dir=wanted.model_dir,
         offline=wanted.offline,
-        before="diarizer.",
+        before=_DIARIZERS,
     )
     its = diarizers.diarizer_for(its)
     if diarizers.transcribes(its):
@@ -176,10 +227,9 @@ def of_segments(transcript: Transcript) -> Transcript:
 
 def with_turns(job: Job, heard: Transcript) -> Transcript:
     """The transcript that the job brings along, its words' speakers those that were heard in its recording."""
-    transcript = _text_of(job)
-    if transcript is None:
+    if job.text is None:
         return heard
-    made = attributed(transcript, heard.turns)
+    made = attributed(transcript_in(job.text), heard.turns)
     verdict = replace(made.verdict, notes=tuple(dict.fromkeys((*made.verdict.notes, *heard.verdict.notes))))
     stages = tuple(replace(stage, stage="diarize") for stage in heard.made_by)
     return replace(made, verdict=verdict, made_by=(*_without_diarizers(made), *stages))
@@ -224,6 +274,9 @@ class _Bug:
     """What ended a thread."""
 
     error: BaseException
+
+
+_Over: TypeAlias = _Found | run.Skipped | run.Failed  # a recording is
 
 
 class _Crew:
@@ -333,62 +386,73 @@ class _Crew:
             journal.close()
 
 
-def _in_turn(crew: _Crew, jobs: Sequence[Job], in_order: bool) -> Iterator[_Found | Event]:
-    """What happens until every job is over; in_order: what was found is told in the order of the jobs."""
-    order = deque(id(job) for job in jobs)
-    over: dict[int, _Found | Event] = {}
-    n_left = len(jobs)
-    while n_left:
-        news = crew.next()
-        if not isinstance(news, _Found | run.Skipped | run.Failed):
-            yield news
-            continue
-        n_left -= 1
-        if not in_order:
-            yield news
-            continue
-        over[id(news.job)] = news
-        while order and order[0] in over:
-            yield over.pop(order.popleft())
+class _Row:
+    """Recordings that are over, in the order of these jobs; as they come where there are none."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._order = deque(id(job) for job in jobs)
+        self._over: dict[int, _Found | Event] = {}
+
+    def put(self, over: _Found | Event) -> Iterator[_Found | Event]:
+        """What can be told with this one."""
+        if not self._order:
+            yield over
+            return
+        self._over[id(over.job)] = over
+        while self._order and self._order[0] in self._over:
+            yield self._over.pop(self._order.popleft())
 
 
-def _finished(found: _Found, transcript: Transcript | None, stage: Stage, roster: Roster | None) -> Finished:
-    """transcript: whose words' speakers were asked for; None where only turns were."""
+def _made(found: _Found, stage: Stage, roster: Roster | None, before: Finished | None = None) -> Finished | run.Failed:
+    """before: the recording's transcription."""
+    done, leave = (found.done, found.leave) if before is None else (before.done, before.leave)
     job, ending = found.job, found.ending
-    diarized = found.diarized if roster is None else roster(job, found.diarized)
-    made_by = _told(stage, job.question.speakers)
-    if transcript is None:
-        made = Transcript(
-            source=Path(job.name).name,
-            duration=tidy(ending.duration),
-            turns=diarized.turns,
-            verdict=Verdict(
-                speech=round(total(merged(diarized.turns)), 3),
-                complete=ending.complete,
-                notes=tuple(dict.fromkeys((*ending.notes, *diarized.notes))),
-            ),
-            made_by=(made_by,),
-            recording=ending.facts,
-        )
-    else:
-        notes = (*diarized.notes, *_strange(transcript, ending))
-        made = _with(transcript, diarized.turns, notes, made_by)
-        if job.text is not None:
-            made = replace(
-                made,
-                source=Path(job.name).name,
-                duration=tidy(ending.duration),
-                recording=made.recording or ending.facts,
-            )
-    return Finished(job, made, ending, found.done, found.leave)
+    try:
+        diarized = found.diarized if roster is None else roster(job, found.diarized)
+        made_by = _told(stage, job.question.speakers)
+        if before is not None:
+            made = _with(before.transcript, diarized.turns, diarized.notes, made_by)
+        elif job.text is not None:
+            made = _renewed(job, transcript_in(job.text), diarized, ending, made_by)
+        else:
+            made = _of_turns(job, diarized, ending, made_by)
+    except SpeechcliError as error:
+        leave()
+        return run.Failed(job, error)
+    return Finished(job, made, ending, done, leave)
+
+
+def _of_turns(job: Job, diarized: Diarized, ending: Ending, made_by: Stage) -> Transcript:
+    return Transcript(
+        source=Path(job.name).name,
+        duration=tidy(ending.duration),
+        turns=diarized.turns,
+        verdict=Verdict(
+            speech=round(total(diarized.turns), 3),
+            complete=ending.complete,
+            notes=tuple(dict.fromkeys((*ending.notes, *diarized.notes))),
+        ),
+        made_by=(made_by,),
+        recording=ending.facts,
+    )
+
+
+def _renewed(job: Job, transcript: Transcript, diarized: Diarized, ending: Ending, made_by: Stage) -> Transcript:
+    """The transcript that the job brings along, with the speakers that were heard in its recording."""
+    made = _with(transcript, diarized.turns, (*diarized.notes, *_strange(transcript, ending)), made_by)
+    return replace(
+        made,
+        source=Path(job.name).name,
+        duration=tidy(ending.duration),
+        recording=made.recording or ending.facts,
+    )
 
 
 def _joined(job: Job) -> Finished:
     """The job's transcript with the turns that were given."""
-    transcript = _text_of(job)
-    assert transcript is not None
     assert job.text is not None
     assert job.text.turns is not None
+    transcript = transcript_in(job.text)
     turns, notes = read_turns(job.text.turns, Path(transcript.source).stem)
     duration = max([transcript.duration, *(s.end for s in transcript.segments)])
     beyond = [turn for turn in turns if turn.end > duration + 1.0]
@@ -439,10 +503,6 @@ def _strange(transcript: Transcript, ending: Ending) -> tuple[str, ...]:
     if before is None or before == ending.fingerprint:
         return ()
     return (f"the transcript was not made of this file, but of a {transcript.source} with other bytes",)
-
-
-def _text_of(job: Job) -> Transcript | None:
-    return None if job.text is None else transcript_in(job.text)
 
 
 def transcript_in(text: Text) -> Transcript:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from speechcli.backends.base import Counts, Hints
 from speechcli.backends.catalog import SHORTEST, Family
+from speechcli.backends.registry import Resolved
 from speechcli.core.span import Seconds, Span
 from speechcli.errors import UsageError
 from speechcli.timeline.cues import Style
@@ -142,8 +143,9 @@ class Job:
         return self.state / f".{stem}.journal"
 
     def key(self, fingerprint: str) -> str:
-        """Digest of question and recording."""
-        return digest({"question": self.question.key(), "media": fingerprint})
+        """Digest of recording and question, as far as the windows' answers go: who speaks is asked of all of it."""
+        windows = replace(self.question, diarizer=(), speakers=Counts(), turns=False)
+        return digest({"question": windows.key(), "media": fingerprint})
 
 
 def rules_of(family: Family, name: str, chunk: Seconds | None = None, aligner: Family | None = None) -> Rules:
@@ -179,6 +181,17 @@ def counts_of(num: int | None, least: int | None, most: int | None) -> Counts:
     if least is not None and most is not None and least > most:
         raise UsageError(f"min-speakers {least} is more than max-speakers {most}")
     return Counts(least or 1, most)
+
+
+def told_of(aligner: Resolved | None) -> tuple[str, ...]:
+    """What of an aligner, or a diarizer, determines the answer."""
+    if aligner is None:
+        return ()
+    wanted = aligner.wanted
+    settings = [f"{key}={text}" for key, text in sorted(wanted.settings.items())]
+    if wanted.longest is not None:
+        settings.append(f"longest={wanted.longest:g}")
+    return (aligner.name, aligner.revision, wanted.dtype, *settings)
 
 
 def digest(value: object) -> str:

@@ -32,6 +32,12 @@ _NEEDS = {
     _PYANNOTE: (("pyannote.audio", "pyannote.audio"),),
 }
 """Packages of an extra, as they are imported and as they are installed."""
+_HEEDED = {
+    _OWN: ("--batch-size",),
+    _PYANNOTE: ("--batch-size", "--revision"),
+    _GENERIC: ("--attn-implementation", "--quantize", "--revision"),
+}
+_DTYPES = {_OWN: (), _PYANNOTE: ("float32",)}  # others take what transformers does
 
 
 def diarizer_for(wanted: Wanted) -> Wanted:
@@ -170,12 +176,12 @@ def _check_heeded(wanted: Wanted, family: str) -> None:
     if family == _OWN and wanted.device not in ("auto", "cpu"):
         raise UsageError(f"--device {wanted.device}: {wanted.model} runs on the processor", "leave it out")
     given = {
-        "--dtype": wanted.dtype != "auto",
+        "--dtype": wanted.dtype not in ("auto", *_DTYPES.get(family, (wanted.dtype,))),
         "--attn-implementation": wanted.attention is not None,
         "--quantize": wanted.quantize is not None,
         "--compile": wanted.compile,
+        "--batch-size": wanted.batch_size is not None,
         "--revision": wanted.revision is not None,
     }
-    heeded = {_OWN: (), _PYANNOTE: ("--revision",)}.get(family, ("--dtype", "--attn-implementation", "--revision"))
-    for option in (name for name, told in given.items() if told and name not in heeded):
+    for option in (name for name, told in given.items() if told and name not in _HEEDED[family]):
         raise UsageError(f"{option} is not for {wanted.model}", "leave it out")

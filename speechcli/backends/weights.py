@@ -1,7 +1,7 @@
 """A model's name to a folder with its weights: local, from a package, or from the hub's cache.
 
-Only safetensors, CTranslate2 and ONNX files are ever read, and no code that comes with a model is run. (pyannote.audio,
-where the user installed it, reads the weights of pyannote by itself, and those are checkpoints of torch.)
+Only safetensors, CTranslate2 and ONNX files are ever read, and no code that comes with a model is run. (The weights of
+pyannote are checkpoints of torch; see `pyannote_pipeline` for how nothing but numbers is taken from them.)
 """
 
 from __future__ import annotations

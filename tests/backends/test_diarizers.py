@@ -150,14 +150,22 @@ def test_what_does_not_tell_speakers_is_refused_before_it_is_fetched(name, line)
         ("embedded", {"longest": 30.0}, "--chunk-size is not for community-1-embedded, which hears any length"),
         ("pyannote", {"dtype": "float16"}, "--dtype is not for pyannote"),
         ("pyannote", {"longest": 30.0}, "--chunk-size is not for pyannote"),
+        ("pyannote", {"quantize": "int8"}, "--quantize is not for pyannote"),
+        ("hf:some/sortformer", {"compile": True}, "--compile is not for hf:some/sortformer"),
+        ("hf:some/sortformer", {"batch_size": 4}, "--batch-size is not for hf:some/sortformer"),
     ],
 )
-def test_an_option_that_would_do_nothing_is_refused(name, options, line):
+def test_an_option_that_would_do_nothing_is_refused(name, options, line, hub, tmp_path):
+    hub.repos["some/sortformer"] = {"config.json": json.dumps(NEMOTRON).encode()}
+
     with pytest.raises(UsageError, match=line):
-        diarizers.diarizer_for(Wanted(name, **options))
+        diarizers.diarizer_for(Wanted(name, model_dir=tmp_path, **options))
 
 
-def test_options_that_are_heeded_are_taken():
+def test_options_that_are_heeded_are_taken(tmp_path):
+    sortformer = str(laid_out(tmp_path, NEMOTRON))
+    diarizers.diarizer_for(Wanted(sortformer, device="cuda", dtype="bfloat16", attention="sdpa", quantize="int8"))
+    diarizers.diarizer_for(Wanted("pyannote", dtype="float32", batch_size=4))
     diarizers.diarizer_for(Wanted("embedded", device="cpu"))
     diarizers.diarizer_for(Wanted("pyannote", device="cuda", revision="main"))
     diarizers.diarizer_for(Wanted("vibevoice", device="cuda", longest=600.0, quantize="int4"))

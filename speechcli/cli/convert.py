@@ -199,6 +199,8 @@ def _convert(result: str, targets: dict[str, Path | None], wish: Wish, stdin_for
         write_atomically(target, pieces)
         if not quiet:
             show.tell(f"{show.safe(result)} -> {show.safe(target)}")
+    if not quiet and (lost := _unknown_names(transcript, wish.speakers)) is not None:
+        show.tell(f"{show.safe(result)}: --speaker-names: {show.safe(lost)}")
     if lacking and wish.demanded:
         raise DataError(f"{result}: {'; '.join(lacking.values())}")
     if lacking and not quiet:
@@ -234,6 +236,12 @@ def _as_wished(transcript: Transcript, wish: Wish) -> Transcript:
     from speechcli.jobs.job import Rendering
 
     return rendered(transcript, Rendering(wish.formats, wish.style, wish.speakers, wish.words))
+
+
+def _unknown_names(transcript: Transcript, names: dict[str, str]) -> str | None:
+    from speechcli.jobs.deliver import unknown_names  # late: brings numpy along
+
+    return unknown_names(transcript, names)
 
 
 def _report(result: str, transcript: Transcript, wish: Wish) -> int:

@@ -63,17 +63,28 @@ def hotwords(text: str | None, file: Path | None) -> tuple[str, ...]:
 
 
 def speaker_names(text: str | None) -> dict[str, str]:
-    """`--speaker-names`: a name for each speaker; `SPEAKER_00=Anna,…`, or a file of such lines or a JSON object."""
+    """`--speaker-names`: a name for each speaker. Two with one name are one person: so is a voice mended that was taken
+    for two.
+
+    `SPEAKER_00=Anna,SPEAKER_01=Ben`; or a file, of a JSON object, or of lines `SPEAKER_00=Anna` or with a tab between
+    (`#` begins a remark), where names may have commas.
+    """
     if not text:
         return {}
     if "=" not in text or Path(text).is_file():
         content = _read(Path(text), "--speaker-names")
         if content.lstrip().startswith("{"):
             return _names_in_json(content, text)
-        pairs = [line for line in content.splitlines() if line.strip()]
-    else:
-        pairs = text.split(",")
-    return dict(_pair(pair, "--speaker-names", "SPEAKER_00=Anna") for pair in pairs)
+        return _names_in_lines(content, text)
+    names: dict[str, str] = {}
+    for pair in filter(str.strip, text.split(",")):
+        try:
+            speaker, name = _pair(pair, "--speaker-names", "SPEAKER_00=Anna")
+        except UsageError as error:
+            raise UsageError(error.message, f"{error.hint}; names with commas stand in a file") from error
+        if names.setdefault(speaker, name) != name:
+            raise UsageError(f"--speaker-names: {speaker} is named twice, {names[speaker]} and {name}")
+    return names
 
 
 def settings(given: Sequence[str] | None) -> dict[str, str]:
@@ -137,14 +148,27 @@ def _pair(text: str, option: str, example: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
+def _names_in_lines(content: str, where: str) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for number, line in enumerate(content.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        speaker, _, name = (part.strip() for part in line.partition("\t" if "\t" in line.strip() else "="))
+        if not (speaker and name):
+            raise DataError(f"{where}, line {number}: {line.strip()[:40]!r} names nobody", "SPEAKER_00=Anna")
+        if names.setdefault(speaker, name) != name:
+            raise DataError(f"{where}, line {number}: {speaker} is named twice, {names[speaker]} and {name}")
+    return names
+
+
 def _names_in_json(content: str, where: str) -> dict[str, str]:
     try:
         names = json.loads(content)
     except ValueError as error:
         raise DataError(f"{where} is not JSON ({error})") from error
-    if not (isinstance(names, dict) and all(isinstance(name, str) for name in names.values())):
+    if not (isinstance(names, dict) and all(isinstance(name, str) and name.strip() for name in names.values())):
         raise DataError(f"{where} must hold one JSON object of names", '{"SPEAKER_00": "Anna"}')
-    return names
+    return {speaker.strip(): name.strip() for speaker, name in names.items()}
 
 
 def _time(text: str, option: str) -> Seconds:

@@ -9,23 +9,24 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from speechcli import pipeline
-from speechcli.backends import diarizers, registry
+from speechcli.backends import diarizers, printing, registry
 from speechcli.backends.base import Aligner, Diarizer, SpeechDetector, Transcriber, VoicePrinter
 from speechcli.backends.listener import Listener
 from speechcli.core.span import Seconds, total
 from speechcli.core.transcript import Transcript, Turn, Verdict
-from speechcli.errors import FAILED, OK, BusyError, DataError, NoAudioError, SpeechcliError
+from speechcli.errors import FAILED, OK, BusyError, DataError, NoAudioError, SpeechcliError, UnavailableError
 from speechcli.formats import table
-from speechcli.jobs import aligned, deliver, diarized, journal, run
+from speechcli.jobs import aligned, deliver, diarized, enrolment, journal, run
 from speechcli.jobs.aligned import Finished as Finished
 from speechcli.jobs.job import Job, Rendering
 from speechcli.jobs.manifest import Manifest
 from speechcli.jobs.output import sweep
 from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, decide
 from speechcli.jobs.recording import Ending, Recordings
+from speechcli.jobs.roster import Roster, voices_file
 from speechcli.timeline.speakers import link
 from speechcli.timeline.stitch import Answer, stitch
-from speechcli.timeline.turns import overlaps, talk
+from speechcli.timeline.turns import overlaps, renamed, talk
 
 Status: TypeAlias = Literal["done", "rendered", "skipped", "failed"]
 Look: TypeAlias = Callable[[Job, Transcript], None]
@@ -118,7 +119,27 @@ def diarizing(resolved: registry.Resolved | None, program: Path, longest: Second
         diarizer = diarizers.open_diarizer(resolved)
     rate = transcriber.traits.rate if diarizer is None else diarizer.traits.rate
     detector = registry.open_detector(diarizer is None and resolved is not None, rate)
-    return Engines(transcriber, detector, Recordings(program, rate, longest), diarizer=diarizer)
+    printer = printing.opened(
+        transcriber.traits.gives_speakers, None if resolved is None else resolved.wanted.model_dir
+    )
+    return Engines(transcriber, detector, Recordings(program, rate, longest), diarizer=diarizer, printer=printer)
+
+
+def knowing(
+    engines: Engines, jobs: Sequence[Job], clips: Mapping[str, Sequence[Path]], linked: bool, model_dir: Path | None
+) -> tuple[Engines, tuple[str, ...]]:
+    """The engines with a roster, and what is strange about the clips.
+
+    clips: per name, of somebody's voice. linked: the speakers of all recordings get the same names. Raises
+    UnavailableError where voices cannot be printed, MediaError for a clip that does not serve.
+    """
+    printer = diarizers.open_printer(model_dir)
+    if printer is None:
+        raise UnavailableError("no model that knows voices again is here", "speechcli models pull diarize")
+    detector = registry.open_detector(True, printer.rate)
+    voices, notes = enrolment.enrolled(clips, printer, detector, engines.recordings.ffmpeg)
+    known = Roster(printer, voices, voices_file(jobs) if linked else None)
+    return replace(engines, roster=known), notes
 
 
 def carry_out(
@@ -128,12 +149,12 @@ def carry_out(
     engines: Callable[[], Engines],
     resume: bool = True,
     recheck: bool = True,
-    look: Look = lambda job, shown: None,
+    look: Look | None = None,
 ) -> Generator[Outcome | Progress, None, None]:
     """Does what was decided: refusals, skips and renderings first, then what needs a model.
 
     engines: called once, when the first recording needs them. recheck: whether to leave a recording alone that
-    another process has finished in the meantime. look: shown each transcript that was written.
+    another process has finished in the meantime. look: shown each transcript that was written, now or earlier.
     """
     todo: list[Job] = []
     for folder in _written_to(decisions):
@@ -149,6 +170,8 @@ def carry_out(
                     journal.discard(job.journal)  # of a run that was killed between the last two steps
                 warned = entry.verdict != "ok"
                 yield Outcome(job, "skipped", entry.exit_code, duration=entry.duration, warned=warned)
+                if look is not None and (shown := _on_disk(job, entry.duration)) is not None:
+                    look(job, shown)
             case Render():
                 yield _rendered(decision, rendering, roots, look)
 
@@ -258,7 +281,7 @@ def _events(
 
 
 def _written_out(
-    events: Iterator[Happened], rendering: Rendering, roots: Mapping[Path, Manifest], look: Look
+    events: Iterator[Happened], rendering: Rendering, roots: Mapping[Path, Manifest], look: Look | None
 ) -> Iterator[Outcome | Progress]:
     for event in events:
         match event:
@@ -279,7 +302,7 @@ def stream(
     engines: Engines,
     resume: bool,
     tell: Callable[[Outcome | Progress], None],
-    look: Look = lambda job, shown: None,
+    look: Look | None = None,
 ) -> Generator[str, None, None]:
     """One recording as text, piece by piece: cue by cue where the format allows it, else when all is known.
 
@@ -316,7 +339,8 @@ def stream(
             raise DataError(f"{job.name}: {lack}")
         yield from table.pieces(format_name, shown_as, rendering.style)
     ended[0].done()
-    look(job, deliver.rendered(transcript, rendering))
+    if look is not None:
+        look(job, deliver.rendered(transcript, rendering))
     tell(_outcome(job, "done", transcript, None, rendering))
 
 
@@ -343,7 +367,7 @@ def finished(
     return diarized.with_turns(job, diarized.of_segments(transcript)) if job.question.turns else transcript
 
 
-def _written(made: Finished, rendering: Rendering, manifest: Manifest, look: Look) -> Outcome:
+def _written(made: Finished, rendering: Rendering, manifest: Manifest, look: Look | None) -> Outcome:
     job = made.job
     try:
         delivered = deliver.write(made.transcript, job, job.rendering(rendering), manifest)
@@ -352,7 +376,8 @@ def _written(made: Finished, rendering: Rendering, manifest: Manifest, look: Loo
         made.leave()
         return _failed(job, error)
     made.done()
-    look(job, deliver.rendered(made.transcript, job.rendering(rendering)))
+    if look is not None:
+        look(job, deliver.rendered(made.transcript, job.rendering(rendering)))
     return _outcome(job, "done", made.transcript, delivered, rendering)
 
 
@@ -376,12 +401,11 @@ def _outcome(
 
 
 def _talk(turns: Sequence[Turn], rendering: Rendering) -> Talk:
-    names = rendering.speakers
-    seconds = {names.get(speaker, speaker): length for speaker, length in talk(turns).items()}
-    return Talk(seconds, total(overlaps(turns)), total(turns))
+    turns = renamed(turns, rendering.speakers)
+    return Talk(talk(turns), total(overlaps(turns)), total(turns))
 
 
-def _rendered(decision: Render, rendering: Rendering, roots: Mapping[Path, Manifest], look: Look) -> Outcome:
+def _rendered(decision: Render, rendering: Rendering, roots: Mapping[Path, Manifest], look: Look | None) -> Outcome:
     """Our json, written anew in other formats or another style."""
     job, entry, manifest = decision.job, decision.entry, roots[decision.job.root]
     try:
@@ -391,8 +415,19 @@ def _rendered(decision: Render, rendering: Rendering, roots: Mapping[Path, Manif
         manifest.add(replace(entry, outputs={**outputs, **delivered.outputs}, left_out=tuple(delivered.left_out)))
     except SpeechcliError as error:
         return _failed(job, error)
-    look(job, deliver.rendered(transcript, job.rendering(rendering)))
+    if look is not None:
+        look(job, deliver.rendered(transcript, job.rendering(rendering)))
     return _outcome(job, "rendered", transcript, delivered, rendering)
+
+
+def _on_disk(job: Job, duration: Seconds) -> Transcript | None:
+    """What an earlier run wrote of the recording, where that can be read: the json, or the turns."""
+    for name in ("json", "rttm"):
+        for form, path in job.outputs:
+            if form == name:
+                read = table.read(path)
+                return replace(read, source=Path(job.name).name, duration=max(read.duration, duration))
+    return None
 
 
 def _failed(job: Job, error: SpeechcliError) -> Outcome:

@@ -13,6 +13,7 @@ from speechcli.jobs.job import Job, Rendering
 from speechcli.jobs.manifest import Entry, Manifest, Output
 from speechcli.jobs.output import write_atomically
 from speechcli.jobs.recording import Ending
+from speechcli.timeline.turns import renamed
 from speechcli.timeline.units import in_units
 
 
@@ -37,6 +38,8 @@ def write(transcript: Transcript, job: Job, rendering: Rendering, manifest: Mani
     paths: list[Path] = []
     left_out: dict[str, str] = {}
     partly: dict[str, str] = {}
+    if (lost := unknown_names(transcript, rendering.speakers)) is not None:
+        partly["speaker_names"] = lost
     for name, path in job.outputs:
         if (lack := table.missing(name, shown)) is not None:
             left_out[name] = lack
@@ -88,8 +91,18 @@ def rendered(transcript: Transcript, rendering: Rendering) -> Transcript:
     return replace(
         transcript,
         segments=tuple(shown(segment, rendering) for segment in transcript.segments),
-        turns=tuple(replace(t, speaker=rendering.speakers.get(t.speaker, t.speaker)) for t in transcript.turns),
+        turns=renamed(transcript.turns, rendering.speakers) if rendering.speakers else transcript.turns,
     )
+
+
+def unknown_names(transcript: Transcript, names: Mapping[str, str]) -> str | None:
+    """Which names no speaker of the transcript can have; None where each has its speaker, or had it before."""
+    there = set(transcript.speakers)
+    lost = [speaker for speaker, name in names.items() if speaker not in there and name not in there]
+    if not lost:
+        return None
+    who = ", ".join(transcript.speakers[:6]) + (", ..." if len(there) > 6 else "") if there else "none is known"
+    return f"nobody is called {', '.join(lost[:6])}{', ...' if len(lost) > 6 else ''} (speakers: {who})"
 
 
 def shown(segment: Segment, rendering: Rendering) -> Segment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -54,6 +54,15 @@ def numbered(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     row = in_order(turns)
     names = numbers(row)
     return tuple(replace(turn, speaker=names[turn.speaker]) for turn in row)
+
+
+def renamed(turns: Iterable[Turn], names: Mapping[str, str]) -> tuple[Turn, ...]:
+    """The turns in order, their speakers under other names; two that get one name are one.
+
+    >>> renamed([Turn(0.0, 2.0, "A"), Turn(1.0, 3.0, "B")], {"B": "A"})
+    (Turn(start=0.0, end=3.0, speaker='A'),)
+    """
+    return in_order(replace(turn, speaker=names.get(turn.speaker, turn.speaker)) for turn in turns)
 
 
 def stretches(turns: Iterable[Turn]) -> list[Stretch]:

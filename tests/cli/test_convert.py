@@ -101,6 +101,26 @@ def test_speakers_names_may_stand_in_a_file(speechcli, talk, content):
     assert [line.split()[7] for line in done.out.splitlines()] == ["Anna", "Ben"]
 
 
+def test_two_speakers_with_one_name_are_one(speechcli, talk):
+    done = speechcli(
+        "convert", "talk.json", "-f", "txt", "-o", "-", "--speaker-names", "SPEAKER_00=Anna,SPEAKER_01=Anna"
+    )
+
+    assert done.out.startswith("[Anna]: ")
+    assert done.out.count("\n") == 1
+    assert done.err == ""
+
+
+def test_a_name_for_nobody_is_told(speechcli, talk):
+    given = "SPEAKER_00=Anna,SPEAKER_07=Ben"
+    done = speechcli("convert", "talk.json", "-f", "txt", "-o", "-", "--speaker-names", given)
+    again = speechcli("convert", "talk.json", "-f", "txt", "-o", "-", "--speaker-names", given, "-q")
+
+    assert done.code == 0
+    assert "talk.json: --speaker-names: nobody is called SPEAKER_07 (speakers: SPEAKER_00, SPEAKER_01)" in done.err
+    assert again.err == ""
+
+
 def test_captions_follow_the_style_asked_for(speechcli, talk):
     done = speechcli("convert", "talk.json", "-f", "srt", "-o", "-", "--max-words-per-line", 1, "--max-line-count", 1)
 

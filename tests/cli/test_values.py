@@ -85,6 +85,8 @@ def test_clips(text, meant):
         (lambda: values.settings(["beam_size"]), "--set beam_size: not KEY=VALUE"),
         (lambda: values.settings(["=5"]), "not KEY=VALUE"),
         (lambda: values.speaker_names("SPEAKER_00=Anna,Ben"), "--speaker-names Ben: not KEY=VALUE"),
+        (lambda: values.speaker_names("SPEAKER_00=Anna, B."), "names with commas stand in a file"),
+        (lambda: values.speaker_names("S=Anna,T=Bo,S=Cy"), "--speaker-names: S is named twice, Anna and Cy"),
         (lambda: values.style_of(min_duration=9.0), "no caption can last 9 to 7 s"),
     ],
 )
@@ -100,10 +102,44 @@ def test_settings_keep_the_last_and_what_follows_the_first_sign():
 
 
 def test_speakers_names_in_json_are_one_object_of_texts(tmp_path):
-    for content in ("{", "[1]", '{"SPEAKER_00": 1}'):
+    for content in ("{", "[1]", '{"SPEAKER_00": 1}', '{"SPEAKER_00": " "}'):
         (tmp_path / "names.json").write_text(content if content.startswith("{") else "{" + content)
         with pytest.raises(DataError):
             values.speaker_names(str(tmp_path / "names.json"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "SPEAKER_00=Smith, John\n\n# a remark\n SPEAKER_01 = Ben = boss \n",
+        "SPEAKER_00\tSmith, John\r\nSPEAKER_01\tBen = boss",
+        "\ufeffSPEAKER_00\tSmith, John\nSPEAKER_01=Ben = boss\n",
+        '{"SPEAKER_00": "Smith, John", "SPEAKER_01": " Ben = boss"}',
+    ],
+)
+def test_speakers_names_stand_in_files_of_lines_or_in_json(tmp_path, content):
+    (tmp_path / "names").write_text(content, encoding="utf-8")
+
+    assert values.speaker_names(str(tmp_path / "names")) == {"SPEAKER_00": "Smith, John", "SPEAKER_01": "Ben = boss"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        ("Anna", "names.txt, line 3: 'Anna' names nobody; SPEAKER_00=Anna"),
+        ("SPEAKER_01=", "names.txt, line 3: 'SPEAKER_01=' names nobody"),
+        ("=Anna", "names.txt, line 3: '=Anna' names nobody"),
+        ("\tAnna", "names.txt, line 3: 'Anna' names nobody"),
+        ("SPEAKER_00=Bo", "names.txt, line 3: SPEAKER_00 is named twice, Anna and Bo"),
+    ],
+)
+def test_a_line_that_names_nobody_is_told_with_its_number(tmp_path, monkeypatch, bad, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "names.txt").write_text(f"SPEAKER_00=Anna\n\n{bad}\nSPEAKER_02=Cy\n")
+
+    with pytest.raises(DataError) as refused:
+        values.speaker_names("names.txt")
+    assert told in str(refused.value)
 
 
 def test_a_style_is_the_default_but_for_what_was_given():

@@ -15,7 +15,6 @@ from typing import Protocol, cast
 from speechcli.backends import catalog, community1, registry
 from speechcli.backends.base import Diarizer, Setup, VoicePrinter
 from speechcli.backends.catalog import FAMILIES
-from speechcli.backends.community1 import Community1
 from speechcli.backends.registry import GENERIC, Resolved, Wanted
 from speechcli.errors import UnavailableError, UsageError
 
@@ -97,8 +96,9 @@ def open_printer(model_dir: Path | None = None) -> VoicePrinter | None:
         found = community1.load(community1.find(model_dir))
     except UnavailableError:
         return None
-    module = importlib.import_module(f"speechcli.backends.{FAMILIES[_OWN].module}")
-    return cast(_PrinterModule, module).open_printer(found)
+    from speechcli.backends import wespeaker
+
+    return wespeaker.open_printer(found)
 
 
 def check_packages(family: str = _OWN) -> None:
@@ -112,10 +112,6 @@ def check_packages(family: str = _OWN) -> None:
 
 class _DiarizerModule(Protocol):
     def open(self, setup: Setup) -> Diarizer: ...
-
-
-class _PrinterModule(Protocol):
-    def open_printer(self, models: Community1) -> VoicePrinter: ...
 
 
 def _family(wanted: Wanted) -> str:

@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hub import in_place
 
 from speechcli.backends import catalog, community1, diarizers, registry
 from speechcli.backends.registry import Wanted
+from speechcli.core.audio import Audio
+from speechcli.core.span import Span
 from speechcli.errors import DataError, UnavailableError, UsageError
 
 TINY = Path(__file__).parents[1] / "tiny"
@@ -276,6 +279,29 @@ def test_a_folder_of_pyannotes_is_known_by_its_configuration(pyannote_installed,
     assert not diarizers.transcribes(wanted)
     assert (resolved.folder, resolved.family) == (tmp_path / "own", "pyannote")
     assert resolved.revision.startswith("files:")
+
+
+@needs_extra
+def test_voices_are_known_again_with_what_the_extra_brings():
+    pytest.importorskip("kaldi_native_fbank")
+    printer = diarizers.open_printer()
+
+    assert printer is not None
+    noise = np.random.default_rng(0).normal(scale=0.1, size=3 * printer.rate).astype(np.float32)
+    print_ = printer.voice(Audio(noise, printer.rate), [Span(0.0, 3.0)])
+    assert print_ is not None
+    assert np.linalg.norm(print_) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_weights_that_are_not_community_1s_are_told_and_not_passed_over(cache, monkeypatch):
+    monkeypatch.setattr(diarizers, "find_spec", lambda module: object())
+    monkeypatch.setattr(community1, "_library", lambda: None)
+    cache.mkdir(parents=True)
+    for array in community1._ARRAYS:
+        (cache / array.name).write_bytes(b"other weights")
+
+    with pytest.raises(DataError, match="has another checksum than released"):
+        diarizers.open_printer()
 
 
 def test_a_transcriber_is_not_opened_as_a_diarizer():

@@ -22,7 +22,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from speechcli.backends import catalog, diarizers, registry
+from speechcli.backends import catalog, diarizers, printing, registry
 from speechcli.backends.base import Hints
 from speechcli.backends.catalog import FAMILIES
 from speechcli.core.languages import code_of
@@ -125,7 +125,8 @@ class Diarization:
     """How to find out who speaks when; the options of `speechcli diarize` of the same names say more.
 
     num_speakers: how many speak, which excludes the bounds min_speakers and max_speakers; without any, it is found out.
-    transcript: of the recording, whose words' speakers are wanted; a list of them for a list of recordings.
+    transcript: of the recording, whose words' speakers are wanted; a list of them for a list of recordings. enroll:
+    clips of voices by the names of whom they are. link_speakers: one voice, one label in all recordings of a list.
     """
 
     model: str = "embedded"
@@ -133,6 +134,8 @@ class Diarization:
     min_speakers: int | None = None
     max_speakers: int | None = None
     transcript: Transcript | os.PathLike[str] | Sequence[Transcript | os.PathLike[str]] | None = None
+    enroll: Mapping[str, str | os.PathLike[str]] = field(default_factory=dict)
+    link_speakers: bool = False
     device: str = "auto"
     dtype: str = "auto"
     batch_size: int | None = None
@@ -235,7 +238,7 @@ def diarize(
         place = Path(folder)
         media = [(_on_disk(sound, place), _name(sound)) for sound in sounds]
         texts = [None if one is None else _transcript_on_disk(one, place, i) for i, one in enumerate(said)]
-        transcripts = _diarized(media, texts, asked)
+        transcripts = _diarized(media, texts, asked, place)
     return transcripts if isinstance(audio, list) else transcripts[0]
 
 
@@ -346,7 +349,8 @@ def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> li
     jobs = [Job(path, name, name, question, (), path.parent, None) for path, name in recordings]
     opened = Recordings(program, transcriber.traits.rate, options.longest)
     detector = registry.open_detector(options.vad, transcriber.traits.rate)
-    return _worked(jobs, batch.Engines(transcriber, detector, opened, aligner, tells))
+    printer = printing.opened(transcriber.traits.gives_speakers, options.model_dir)
+    return _worked(jobs, batch.Engines(transcriber, detector, opened, aligner, tells, printer))
 
 
 def _aligned(recordings: Sequence[tuple[Path, str]], texts: Sequence[Text], options: Alignment) -> list[Transcript]:
@@ -388,8 +392,9 @@ def _aligned(recordings: Sequence[tuple[Path, str]], texts: Sequence[Text], opti
 
 
 def _diarized(
-    recordings: Sequence[tuple[Path, str]], texts: Sequence[Text | None], options: Diarization
+    recordings: Sequence[tuple[Path, str]], texts: Sequence[Text | None], options: Diarization, folder: Path
 ) -> list[Transcript]:
+    """folder: where voices are kept meanwhile."""
     program = ffmpeg.find(options.ffmpeg)
     wanted = diarizers.diarizer_for(
         registry.Wanted(
@@ -420,10 +425,16 @@ def _diarized(
     )
     question = diarized.question_of(asked, resolved)
     jobs = [
-        Job(path, name, name, question, (), path.parent, None, text=text)
-        for (path, name), text in zip(recordings, texts, strict=True)
+        Job(path, name, f"{i} {name}", question, (), folder, None, text=text)
+        for i, ((path, name), text) in enumerate(zip(recordings, texts, strict=True))
     ]
-    return _worked(jobs, batch.diarizing(resolved, program, options.longest))
+    engines = batch.diarizing(resolved, program, options.longest)
+    if options.enroll or options.link_speakers:
+        if resolved.name != catalog.EMBEDDED_DIARIZER:
+            raise UsageError("enroll and link_speakers need the voice prints of the embedded diarizer", "its model")
+        clips = {name: [Path(path)] for name, path in options.enroll.items()}
+        engines, _ = batch.knowing(engines, jobs, clips, options.link_speakers, options.model_dir)
+    return _worked(jobs, engines)
 
 
 def _worked(jobs: Sequence[Job], engines: batch.Engines) -> list[Transcript]:

@@ -74,10 +74,13 @@ def diarize(
     output: options.Output = None,
     output_dir: options.OutputDir = None,
     overwrite: options.Overwrite = False,
+    plot: options.Plot = None,
     speaker_names: options.SpeakerNames = None,
     num_speakers: options.NumSpeakers = None,
     min_speakers: options.MinSpeakers = None,
     max_speakers: options.MaxSpeakers = None,
+    link_speakers: options.LinkSpeakers = False,
+    enroll: options.Enroll = None,
     model: Annotated[
         str,
         typer.Option(
@@ -181,4 +184,6 @@ def diarize(
         wanted,
         work.Target(output, output_dir, state_dir, values.length(max_recording, "--max-recording")),
         work.Choices(overwrite, skip_existing, resume, fail_fast, dry_run, strict, quiet, verbose, progress, summary),
+        work.Voices(values.enrolled(enroll), link_speakers),
+        plot,
     )

@@ -12,8 +12,9 @@ from pathlib import Path
 from speechcli.backends import diarizers
 from speechcli.backends.registry import Wanted
 from speechcli.cli import allocator, environment, show, work
+from speechcli.cli.drawing import Pictures
 from speechcli.cli.progress import clock
-from speechcli.cli.work import Choices, Question, Rendering, Sources, Target
+from speechcli.cli.work import Choices, Question, Rendering, Sources, Target, Voices
 from speechcli.core.transcript import Transcript, Turn
 from speechcli.errors import FAILED, OK, NoInputError, SpeechcliError, UsageError
 from speechcli.formats import table
@@ -41,6 +42,8 @@ def diarize(
     wanted: Wanted,
     target: Target,
     choices: Choices,
+    voices: Voices,
+    plot: Path | None,
 ) -> int:
     """The exit code. wanted: what `diarizers.diarizer_for` gave. Raises what ends the whole run."""
     with ExitStack() as temporary:
@@ -67,21 +70,26 @@ def diarize(
         )
         work.check_summary(choices)
         work.tell_notices(resolved)
+        asked = replace(asked, diarizer=asked.diarizer + voices.told(resolved))
+        pictures = Pictures(plot, several=len(taken) > 1)
         jobs = plan.jobs([_asking(wish, asked) for wish in wishes], where)
         errors = {wish.text.path: error for wish, error in taken if error is not None and wish.text is not None}
         refused = {id(j): errors[j.text.path] for j in jobs if j.text is not None and j.text.path in errors}
         if choices.dry_run:
             return _dry_run(jobs, rendering, program, choices, refused)
+        pictures.check()
 
         def engines() -> batch.Engines:
             allocator.keep_large_blocks()
-            return batch.diarizing(resolved, program, target.longest)
+            return voices.known_to(batch.diarizing(resolved, program, target.longest), jobs, wanted.model_dir)
 
         if where.stdout:
             if refused:
                 raise next(iter(refused.values()))
-            return work.to_stdout(jobs[0], rendering, engines, choices)
-        return work.to_files(jobs, rendering, engines, choices, refused)
+            return work.to_stdout(jobs[0], rendering, engines, choices, pictures) or pictures.code
+        code = work.to_files(jobs, rendering, engines, choices, refused, pictures)
+        pictures.to_terminal(choices.quiet)
+        return code or pictures.code
 
 
 def _asking(wish: Wish, asked: Question) -> Wish:

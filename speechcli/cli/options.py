@@ -425,6 +425,25 @@ MaxSpeakers: TypeAlias = Annotated[
     int | None,
     typer.Option("--max-speakers", metavar="N", help="At most so many speak.", rich_help_panel=_SPEAKERS),
 ]
+Enroll: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--enroll",
+        metavar="NAME=FILE",
+        help="A clip of somebody's voice, to be known by that name; can be repeated. Kept nowhere.",
+        show_default=False,
+        rich_help_panel=_SPEAKERS,
+    ),
+]
+LinkSpeakers: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--link-speakers/--no-link-speakers",
+        show_default=False,
+        help="One voice, one label in all recordings; voice prints are kept in .speechcli-voices.json.",
+        rich_help_panel=_SPEAKERS,
+    ),
+]
 Plot: TypeAlias = Annotated[
     Path | None,
     typer.Option(

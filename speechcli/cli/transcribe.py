@@ -61,6 +61,8 @@ def transcribe(
     num_speakers: options.NumSpeakers = None,
     min_speakers: options.MinSpeakers = None,
     max_speakers: options.MaxSpeakers = None,
+    link_speakers: options.LinkSpeakers = False,
+    enroll: options.Enroll = None,
     max_line_width: options.MaxLineWidth = None,
     max_line_count: options.MaxLineCount = None,
     max_words_per_line: options.MaxWordsPerLine = None,
@@ -148,4 +150,5 @@ def transcribe(
         work.Target(output, output_dir, state_dir, values.length(max_recording, "--max-recording")),
         work.Choices(overwrite, skip_existing, resume, fail_fast, dry_run, strict, quiet, verbose, progress, summary),
         speakers,
+        work.Voices(values.enrolled(enroll), link_speakers),
     )

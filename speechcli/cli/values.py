@@ -87,6 +87,15 @@ def speaker_names(text: str | None) -> dict[str, str]:
     return names
 
 
+def enrolled(given: Sequence[str] | None) -> dict[str, list[Path]]:
+    """`--enroll NAME=FILE`, as often as it was given: clips of each voice."""
+    clips: dict[str, list[Path]] = {}
+    for pair in given or ():
+        name, file = _pair(pair, "--enroll", "Anna=anna.wav")
+        clips.setdefault(name, []).append(Path(file))
+    return clips
+
+
 def settings(given: Sequence[str] | None) -> dict[str, str]:
     """`--set KEY=VALUE`, as often as it was given."""
     return dict(_pair(pair, "--set", "beam_size=5") for pair in given or ())

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from speechcli.backends import diarizers, registry
+from speechcli.backends import catalog, diarizers, printing, registry
 from speechcli.backends.base import Hints as Hints
 from speechcli.backends.budget import Estimate
 from speechcli.backends.registry import Wanted as Wanted
@@ -88,6 +88,36 @@ class Choices:
     summary: Path | None
 
 
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """Who is to be known by the voice. clips: per name. linked: the speakers of other recordings."""
+
+    clips: Mapping[str, Sequence[Path]]
+    linked: bool
+
+    def told(self, diarizer: registry.Resolved | None) -> tuple[str, ...]:
+        """What of this determines the answer. Raises UsageError where voices are not printed; NoInputError."""
+        if not self.clips and not self.linked:
+            return ()
+        if diarizer is None or diarizer.name != catalog.EMBEDDED_DIARIZER:
+            option = "--enroll" if self.clips else "--link-speakers"
+            raise UsageError(f"{option} needs the voice prints of the embedded diarizer", "--diarizer embedded")
+        clips = [f"{name}={files.fingerprint(path)}" for name, paths in self.clips.items() for path in paths]
+        return (*clips, *(["linked"] if self.linked else []))
+
+    def known_to(self, engines: batch.Engines, jobs: Sequence[Job], model_dir: Path | None) -> batch.Engines:
+        """The engines, with somebody who knows them; what is strange is told. Raises MediaError, UnavailableError."""
+        if not self.clips and not self.linked:
+            return engines
+        known, notes = batch.knowing(engines, jobs, self.clips, self.linked, model_dir)
+        for note in notes:
+            show.tell(f"warning: {show.safe(note)}")
+        return known
+
+
+NOBODY = Voices({}, linked=False)
+
+
 def work(
     named: Sources,
     question: Question,
@@ -96,9 +126,9 @@ def work(
     target: Target,
     choices: Choices,
     diarizer: Wanted | None = None,
-    look: batch.Look = lambda job, shown: None,
+    voices: Voices = NOBODY,
 ) -> int:
-    """The exit code. look: see `batch.carry_out`. Raises what ends the whole run."""
+    """The exit code. Raises what ends the whole run."""
     wanted = replace(wanted, offline=wanted.offline or env("HF_HUB_OFFLINE") == "1", cards=environment.cards())
     with ExitStack() as temporary:
         found = gathered(named, temporary)
@@ -118,12 +148,13 @@ def work(
         aligner = None if other is None else registry.resolve(other)
         speakers = None if diarizer is None else diarizers.resolve(replace(diarizer, offline=wanted.offline))
         tell_notices(resolved, aligner, speakers)
+        known = voices.told(speakers)
         question = replace(
             question,
             model=resolved.name,
             revision=resolved.revision,
             aligner=told_of(aligner),
-            diarizer=told_of(speakers),
+            diarizer=told_of(speakers) + known,
         )
         jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
 
@@ -135,11 +166,13 @@ def work(
             transcriber = registry.open_transcriber(resolved)
             recordings = Recordings(program, transcriber.traits.rate, target.longest)
             detector = registry.open_detector(question.judged, transcriber.traits.rate)
-            return batch.Engines(transcriber, detector, recordings, opened, tells)
+            printer = printing.opened(transcriber.traits.gives_speakers, wanted.model_dir)
+            opened_all = batch.Engines(transcriber, detector, recordings, opened, tells, printer)
+            return voices.known_to(opened_all, jobs, wanted.model_dir)
 
         if where.stdout:
-            return to_stdout(jobs[0], rendering, engines, choices, look)
-        return to_files(jobs, rendering, engines, choices, look=look)
+            return to_stdout(jobs[0], rendering, engines, choices)
+        return to_files(jobs, rendering, engines, choices)
 
 
 def check_summary(choices: Choices) -> None:
@@ -189,7 +222,7 @@ def to_files(
     engines: Callable[[], batch.Engines],
     choices: Choices,
     refused: Mapping[int, SpeechcliError] = MappingProxyType({}),
-    look: batch.Look = lambda job, shown: None,
+    look: batch.Look | None = None,
 ) -> int:
     """Does the jobs; the exit code. refused: which of them, by `id`, cannot be done, and why. look: see `batch`."""
     began = time.monotonic()
@@ -245,7 +278,7 @@ def to_stdout(
     rendering: Rendering,
     engines: Callable[[], batch.Engines],
     choices: Choices,
-    look: batch.Look = lambda job, shown: None,
+    look: batch.Look | None = None,
 ) -> int:
     """Does one job, its only output to stdout; the exit code. look: see `batch.stream`."""
     outcomes: list[batch.Outcome] = []

@@ -16,7 +16,10 @@ PART = ".speechcli-part-"  # short: a temporary name must not be longer than the
 
 
 def write_atomically(
-    path: Path, pieces: Iterable[str], announce: Callable[[str], None] = lambda digest: None, private: bool = False
+    path: Path,
+    pieces: Iterable[str | bytes],
+    announce: Callable[[str], None] = lambda digest: None,
+    private: bool = False,
 ) -> str:
     """Writes `pieces` as UTF-8 under `path`, replacing what was there, and gives the digest of its bytes.
 
@@ -34,7 +37,7 @@ def write_atomically(
         handle, part = _part(target.parent)
         with open(handle, "wb") as out:
             for piece in pieces:
-                data = piece.encode("utf-8", "replace")
+                data = piece if isinstance(piece, bytes) else piece.encode("utf-8", "replace")
                 digest.update(data)
                 out.write(data)
             out.flush()

@@ -1,0 +1,74 @@
+"""Pictures of who speaks when: files of `--plot`, and lanes on the terminal where there is one recording."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from speechcli.cli import show
+from speechcli.cli.lanes import print_lanes
+from speechcli.core.transcript import Transcript
+from speechcli.errors import OK, SpeechcliError, UnavailableError, UsageError
+from speechcli.formats import plot, table
+from speechcli.jobs.job import Job
+from speechcli.jobs.output import check_file, check_folder, write_atomically
+
+
+@dataclass(slots=True)
+class Pictures:
+    """Is shown each transcript that was made.
+
+    file: `--plot`. several: recordings, for which it is a folder. code: the exit code of a picture that went wrong.
+    """
+
+    file: Path | None
+    several: bool
+    code: int = OK
+    _last: list[Transcript] = field(default_factory=list)
+
+    def __call__(self, job: Job, shown: Transcript) -> None:
+        if not self.several:
+            self._last = [shown]
+        if self.file is None:
+            return
+        path = self.file / f"{_name(job)}.svg" if self._is_folder else self.file
+        try:
+            write_atomically(path, [plot.drawn(shown, plot.kind_of(path))])
+        except SpeechcliError as error:
+            self.code = error.exit_code
+            show.tell(f"error: {show.safe(error)}")
+
+    def check(self) -> None:
+        """Whether pictures can be drawn and written: before the work, not after it. Raises UsageError and its like."""
+        if self.file is None:
+            return
+        if find_spec("matplotlib") is None:
+            raise UnavailableError("a picture needs matplotlib", 'pip install "speechcli[diarize]"')
+        if self._is_folder:
+            if self.file.suffix.lower() in (".svg", ".png") and not self.file.is_dir():
+                raise UsageError(f"--plot {self.file} is one picture, of one recording", "name a folder")
+            check_folder(self.file)
+        else:
+            plot.kind_of(self.file)
+            check_folder(self.file.parent)
+            check_file(self.file)
+
+    def to_terminal(self, quiet: bool) -> None:
+        """The lanes of the one recording that there was, if somebody looks."""
+        if not quiet and sys.stderr.isatty():
+            for transcript in self._last:
+                print_lanes(transcript)
+
+    @property
+    def _is_folder(self) -> bool:
+        return self.file is not None and (self.several or self.file.is_dir())
+
+
+def _name(job: Job) -> str:
+    """What the picture of a recording is called: as its output, without suffix."""
+    if not job.outputs:
+        return Path(job.name).stem
+    form, path = job.outputs[0]
+    return path.name.removesuffix(table.named(form).suffix)

@@ -54,14 +54,6 @@ def link(groups: Iterable[Sequence[Answer]], alike: float) -> Iterator[tuple[Ans
         yield tuple(linked)
 
 
-def voices_of(groups: Iterable[Sequence[Answer]]) -> tuple[Voice, ...]:
-    """How the speakers of a recording sound, after `link`: over all its windows, each by its seconds of speech."""
-    known: dict[str, Known] = {}
-    for voice in (voice for group in groups for answer in group for voice in answer.heard.voices):
-        known.setdefault(voice.speaker, Known(voice.speaker)).hear(voice)
-    return tuple(Voice(one.label, one.seconds, unit(one.sum)) for one in known.values())
-
-
 def likenesses(voices: Iterable[Voice], known: Iterable[Known], alike: float) -> dict[tuple[str, str], float]:
     """Speaker and known voice, and the cosine of their prints where that is `alike` or more."""
     known = [one for one in known if one.sum]

@@ -12,7 +12,7 @@ from speechcli.backends.cepstra import Cepstra
 from speechcli.core.audio import Audio
 from speechcli.core.span import Span
 from speechcli.core.transcript import Heard, Segment
-from speechcli.timeline.speakers import cosine, link, voices_of
+from speechcli.timeline.speakers import cosine, link
 from speechcli.timeline.stitch import Answer
 from speechcli.timeline.windows import Window
 
@@ -64,7 +64,6 @@ def test_speakers_that_a_window_numbers_anew_keep_their_names(printer, rate):
         for segment in group[0].heard.segments:
             names.setdefault(SPEAKERS[segment.text], set()).add(segment.speaker)
     assert sorted(map(sorted, names.values())) == [[f"SPEAKER_{i:02d}"] for i in range(4)]
-    assert [voice.speaker for voice in voices_of(linked)] == [f"SPEAKER_{i:02d}" for i in range(4)]
 
 
 def test_a_print_is_of_talk_in_which_nobody_else_talks(printer):

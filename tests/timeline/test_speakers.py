@@ -2,7 +2,7 @@
 
 from speechcli.core.span import Span
 from speechcli.core.transcript import Heard, Segment, Voice
-from speechcli.timeline.speakers import link
+from speechcli.timeline.speakers import link, telling
 from speechcli.timeline.stitch import Answer
 from speechcli.timeline.windows import Window
 
@@ -75,3 +75,31 @@ def test_answers_without_speakers_come_back_as_they_are():
     plain = Answer(Window((0,), Span(0, 9), Span(0, 9), ()), Heard((Segment(1, 2, "hello"),)))
 
     assert list(link([[plain]], ALIKE)) == [(plain,)]
+
+
+def test_a_voice_is_known_by_where_it_talks_alone_if_that_is_enough():
+    assert telling([Span(0, 8)], [Span(4, 6)]) == [Span(0, 4), Span(6, 8)]
+    assert telling([Span(0, 8)], [Span(1, 7)]) == [Span(0, 8)]  # two seconds alone are too little
+
+
+def test_an_hour_of_a_voice_is_looked_at_in_pieces_from_all_over_it():
+    pieces = telling([Span(0, 3600)], [])
+
+    assert sum(piece.duration for piece in pieces) == 120
+    assert max(piece.duration for piece in pieces) == 10
+    assert [piece.start for piece in pieces] == [300.0 * i for i in range(12)]
+
+
+def test_a_piece_or_two_are_taken_whole():
+    assert telling([Span(20, 35), Span(0, 5), Span(4, 6)], []) == [Span(0, 6), Span(20, 30), Span(30, 35)]
+    assert telling([], []) == []
+
+
+def test_the_threshold_is_the_printers():
+    near = (0.8, 0.6, 0.0)
+    groups = [[answer(0, 0, [(0, 40, "0")], {"0": DEEP})], [answer(1, 100, [(0, 40, "0")], {"0": near})]]
+
+    strict, loose = ([a[0].heard.segments[0].speaker for a in link(groups, alike)] for alike in (0.81, 0.79))
+
+    assert strict == ["SPEAKER_00", "SPEAKER_01"]
+    assert loose == ["SPEAKER_00", "SPEAKER_00"]

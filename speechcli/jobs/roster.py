@@ -76,13 +76,15 @@ class Roster:
 
     printer: made, or could have made, all prints. file: where the batch's voices are kept; None for recordings that are
     not linked: who is not enrolled keeps the recording's own label. Not for several threads at a time; several
-    processes may share a file.
+    processes may share a file. Raises DataError for a file that is not ours: before anything is listened to.
     """
 
     def __init__(self, printer: VoicePrinter, enrolled: Sequence[Enrolled] = (), file: Path | None = None) -> None:
         self._printer = printer
         self._enrolled = [Known(one.name, one.print, one.seconds) for one in enrolled]
         self._file = file
+        if file is not None:
+            _read(file, printer.name)
         self._found: set[str] = set()
 
     @property

@@ -169,7 +169,7 @@ def test_a_file_that_cannot_be_gone_on_with_is_one_line_and_is_left_alone(tmp_pa
     (tmp_path / NAME).write_text(damaged)
 
     with pytest.raises(DataError, match="delete it to begin anew") as caught:
-        linked(tmp_path).names("b.wav", ["x"], [voice("x", 1)])
+        linked(tmp_path)
 
     assert NAME in caught.value.message
     assert "\n" not in str(caught.value)
@@ -180,7 +180,15 @@ def test_prints_of_another_printer_are_not_compared(tmp_path):
     linked(tmp_path).names("a.wav", ["x"], [voice("x", 1)])
 
     with pytest.raises(DataError, match="holds prints by made, which cannot be compared with those by other"):
-        Roster(Prints("other"), file=tmp_path / NAME).names("b.wav", ["x"], [voice("x", 1)])
+        Roster(Prints("other"), file=tmp_path / NAME)
+
+
+def test_a_file_that_was_damaged_meanwhile_is_told_too(tmp_path):
+    roster = linked(tmp_path)
+    (tmp_path / NAME).write_text("[]")
+
+    with pytest.raises(DataError, match="is damaged"):
+        roster.names("a.wav", ["x"], [voice("x", 1)])
 
 
 def test_a_crash_before_the_file_is_there_leaves_the_one_before(tmp_path, monkeypatch):

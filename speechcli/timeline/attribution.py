@@ -11,7 +11,8 @@ segment two words and half a second; a "Yeah." between two sentences is a piece 
 Measured on 18 conversations with gold speakers (LibriSpeech, TIMIT, AMI, a telephone call), 2805 words of Whisper
 tiny.en: given to the speaker of their segment 126 are wrong; each to its own best speaker 32 (117 repaired, 23 broken);
 as here 16 (114 repaired, 4 broken). With the turns' ends moved by up to 0.2 s at random 128, 36 and 17; by up to 0.3 s
-135, 38 and 21. The prices lie in the middle of what does as well: 0.3 to 0.7 and 0.1 to 0.3.
+135, 38 and 21. cpWER (meeteval) with the gold turns 24.8, 19.6 and 18.7 %, with those of a diarizer 24.8, 20.2 and
+19.6 %. The prices lie in the middle of what does as well: 0.3 to 0.7 and 0.1 to 0.3.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from speechcli.cli.show import safe
-from speechcli.core.span import Seconds, Span
+from speechcli.core.span import Seconds, Span, to_ms
 from speechcli.core.transcript import PLACED_FAILED, Fit, Verdict
+from speechcli.formats.clock import short
 from speechcli.jobs.batch import Outcome, Progress, Talk
 
 _NAMED = 8  # speakers in a line
@@ -213,9 +214,7 @@ def clock(seconds: Seconds) -> str:
     >>> clock(3723.4), clock(59.6)
     ('1:02:03', '1:00')
     """
-    whole = round(seconds)
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+    return short(to_ms(seconds))
 
 
 def _fit(fit: Fit, speech: Seconds | None) -> list[str]:

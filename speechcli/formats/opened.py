@@ -23,7 +23,9 @@ _SOUND = re.compile(  # the first bytes of what people keep recordings in
 )
 _OFFICE = re.compile(rb"%PDF-|PK\x03\x04|\{\\rtf|\xd0\xcf\x11\xe0")  # PDF, docx and odt, RTF, doc
 _TIMING = re.compile(r"\d+:\d\d:\d\d[,.]\d+[ \t]*-->")
-_SEVERAL_FIELDS = re.compile(r"SPEAKER \S+ \S+ [\d.]+ [\d.]+ ")
+_SEVERAL_FIELDS = re.compile(  # of an RTTM, whatever stands before its first turn
+    r"(?:(?:[;#]|SPKR-INFO\b).*+\n\s*+)*+SPEAKER(?:[ \t]+\S+){2}(?:[ \t]+-?\d[\d.]*){2}[ \t]"
+)
 
 
 def text_of(path: Path, largest: int = LARGEST) -> tuple[str, str]:

@@ -54,12 +54,12 @@ def document(transcript: Transcript) -> Iterator[str]:
     segments = transcript.segments or [Segment(t.start, t.end, t.speaker, speaker=t.speaker) for t in transcript.turns]
     spoken = bool(transcript.segments or not segments) and all(s.words for s in segments if clean(s.text))
     kind = "words" if spoken else "segments" if transcript.segments else "turns"
-    rows: dict[str | None, list[Segment]] = {}
+    rows: dict[str, list[Segment]] = {}
     for segment in segments:
-        rows.setdefault(segment.speaker, []).append(segment)
+        rows.setdefault(clean(segment.speaker or ""), []).append(segment)
     tiers = {
-        _tier_name(speaker, kind): list(_apart((w for s in row for w in s.words) if spoken else row))
-        for speaker, row in sorted(rows.items(), key=lambda r: r[0] or "")
+        f"{name} - {kind}" if name else kind: list(_apart((w for s in row for w in s.words) if spoken else row))
+        for name, row in sorted(rows.items())
     } or {kind: []}
     end = max(to_ms(transcript.duration), 1, *(label.end for tier in tiers.values() for label in tier[-1:]))
     yield 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
@@ -115,11 +115,6 @@ def read(text: str, source: str) -> Transcript:
             if (said := clean(label)).lower() not in _SILENCE
         ]
     return transcript_of(source, segments, turns, duration, notes=few(notes))
-
-
-def _tier_name(speaker: str | None, kind: str) -> str:
-    name = clean(speaker or "")
-    return f"{name} - {kind}" if name else kind
 
 
 def _apart(spans: Iterable[Word | Segment]) -> Iterator[_Label]:

@@ -6,7 +6,7 @@ import pytest
 
 from speechcli.core.transcript import Segment, Transcript, Turn
 from speechcli.errors import DataError
-from speechcli.formats import rttm, table
+from speechcli.formats import opened, rttm, table
 
 NINE = "SPEAKER {name} 1 {start} {length} <NA> <NA> {who} <NA>\n"
 TEN = "SPEAKER {name} 1 {start} {length} <NA> <NA> {who} <NA> <NA>\n"
@@ -80,6 +80,21 @@ def test_the_only_recording_may_have_another_name_which_is_told():
 
     assert read.turns == (Turn(0.0, 1.0, "A"),)
     assert read.verdict.notes == ("a.rttm calls its recording f0, not my_talk",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        line(0, 1),
+        ";; made by hand\n\n" + line(0, 1),
+        "SPKR-INFO talk 1 <NA> <NA> <NA> unknown A <NA>\n" + line(0.5, 1),
+        line(0, 1).replace(" ", "\t"),
+        line("-1", 1),
+    ],
+)
+def test_what_it_is_shows_without_its_suffix(text: str):
+    assert opened.kind_of(text) == "rttm"
+    assert opened.kind_of("SPEAKER talk one is the name of nobody") == ""
 
 
 def test_a_file_without_turns_is_silence():

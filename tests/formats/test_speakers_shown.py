@@ -83,6 +83,18 @@ def test_people_who_talk_at_once_have_their_words_in_their_own_tiers():
     assert [(s.start, s.end, s.speaker) for s in read.segments] == [(0.0, 3.0, "A"), (1.0, 2.0, "B")]
 
 
+def test_names_that_look_the_same_share_a_tier_and_lose_nothing():
+    row = (
+        Segment(0.0, 1.0, "One.", speaker="A"),
+        Segment(2.0, 3.0, "Two.", speaker="A\n"),
+        Segment(4.0, 5.0, "Three."),
+    )
+    written = "".join(table.pieces("textgrid", Transcript("a.wav", 5.0, row)))
+
+    assert written.count("class =") == 2
+    assert all(f'text = "{said}"' in written for said in ("One.", "Two.", "Three."))
+
+
 def test_turns_alone_are_labels_for_audacity():
     assert "".join(table.pieces("audacity", TURNS)) == (
         "0.000000\t3.000000\tAnna\n2.000000\t4.000000\tBen\n5.000000\t6.000000\tAnna\n"

@@ -29,7 +29,10 @@ HERE = Path(__file__).resolve().parent
 SPEECHCLI = (sys.executable, "-m", "speechcli")
 MB = 1_000_000
 P = "faster_whisper_batched"  # the best peer: see peers/
-_PACKAGES = ("speechcli", "faster-whisper", "ctranslate2", "onnxruntime", "numpy", "typer", "imageio-ffmpeg")
+_PACKAGES = (
+    *("speechcli", "faster-whisper", "ctranslate2", "onnxruntime", "numpy", "typer", "imageio-ffmpeg"),
+    *("scipy", "kaldi-native-fbank", "moonshine-voice", "pyannote.metrics", "meeteval"),
+)
 
 
 def arguments(description: str | None, pairs: int = 5) -> argparse.ArgumentParser:

@@ -86,9 +86,11 @@ def diarize(
         if where.stdout:
             if refused:
                 raise next(iter(refused.values()))
-            return work.to_stdout(jobs[0], rendering, engines, choices, pictures) or pictures.code
-        code = work.to_files(jobs, rendering, engines, choices, refused, pictures)
-        pictures.to_terminal(choices.quiet)
+            code = work.to_stdout(jobs[0], rendering, engines, choices, pictures)
+        else:
+            code = work.to_files(jobs, rendering, engines, choices, refused, pictures)
+            pictures.to_terminal(choices.quiet)
+        voices.tell_missed()
         return code or pictures.code
 
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -94,6 +94,7 @@ class Voices:
 
     clips: Mapping[str, Sequence[Path]]
     linked: bool
+    _known: list[batch.Engines] = field(default_factory=list)
 
     def told(self, diarizer: registry.Resolved | None) -> tuple[str, ...]:
         """What of this determines the answer. Raises UsageError where voices are not printed; NoInputError."""
@@ -112,7 +113,14 @@ class Voices:
         known, notes = batch.knowing(engines, jobs, self.clips, self.linked, model_dir)
         for note in notes:
             show.tell(f"warning: {show.safe(note)}")
+        self._known.append(known)
         return known
+
+    def tell_missed(self) -> None:
+        """Says whose voice was in no recording: no failure, and not to be overlooked."""
+        for engines in self._known:
+            for name in engines.roster.missed if engines.roster is not None else ():
+                show.tell(f"note: nobody was heard who sounds like {show.safe(name)}")
 
 
 NOBODY = Voices({}, linked=False)
@@ -171,8 +179,11 @@ def work(
             return voices.known_to(opened_all, jobs, wanted.model_dir)
 
         if where.stdout:
-            return to_stdout(jobs[0], rendering, engines, choices)
-        return to_files(jobs, rendering, engines, choices)
+            code = to_stdout(jobs[0], rendering, engines, choices)
+        else:
+            code = to_files(jobs, rendering, engines, choices)
+        voices.tell_missed()
+        return code
 
 
 def check_summary(choices: Choices) -> None:

@@ -85,7 +85,7 @@ class Engines:
     aligner: Aligner | None = None
     diarizer: Diarizer | None = None
     printer: VoicePrinter = pipeline.NO_WEIGHTS
-    roster: diarized.Roster | None = None
+    roster: Roster | None = None
 
     def close(self) -> None:
         """Frees the models."""
@@ -235,7 +235,7 @@ def _transcribed(
     patient: bool,
     live: bool,
     held: bool,
-) -> Iterator[Happened]:
+) -> Generator[Happened, None, None]:
     """held: journals stay open after `Finished`."""
     groups: dict[int, list[Sequence[Answer]]] = defaultdict(list)
     for event in _events(jobs, engines, resume, still_wanted, patient, live, held):

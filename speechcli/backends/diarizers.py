@@ -32,7 +32,7 @@ _NEEDS = {
 }
 """Packages of an extra, as they are imported and as they are installed."""
 _HEEDED = {
-    _OWN: ("--batch-size",),
+    _OWN: (),
     _PYANNOTE: ("--batch-size", "--revision"),
     _GENERIC: ("--attn-implementation", "--quantize", "--revision"),
 }

@@ -149,6 +149,7 @@ def test_what_does_not_tell_speakers_is_refused_before_it_is_fetched(name, line)
         ("embedded", {"attention": "sdpa"}, "--attn-implementation is not for"),
         ("embedded", {"quantize": "int8"}, "--quantize is not for"),
         ("embedded", {"compile": True}, "--compile is not for"),
+        ("embedded", {"batch_size": 4}, "--batch-size is not for"),
         ("embedded", {"revision": "main"}, "--revision is not for"),
         ("embedded", {"longest": 30.0}, "--chunk-size is not for community-1-embedded, which hears any length"),
         ("pyannote", {"dtype": "float16"}, "--dtype is not for pyannote"),

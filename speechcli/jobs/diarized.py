@@ -7,9 +7,10 @@ done or it is not: what a stopped run was hearing is heard again from its beginn
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from speechcli.backends.base import Counts, Diarized, Diarizer, OutOfMemoryError
 from speechcli.backends.registry import Resolved, Wanted
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span, clipped, merged, tidy, to_samples, total
-from speechcli.core.transcript import Stage, Transcript, Turn, Verdict
+from speechcli.core.transcript import Segment, Stage, Transcript, Turn, Verdict
 from speechcli.core.turns import tidied_with
 from speechcli.errors import DataError, MediaError, SpeechcliError, UnavailableError, UsageError
 from speechcli.formats import table
@@ -35,9 +36,10 @@ from speechcli.jobs.journal import Journal
 from speechcli.jobs.recording import Ending, Recordings
 from speechcli.media import files
 from speechcli.timeline.attribution import attributed
-from speechcli.timeline.turns import BREATH, in_order
+from speechcli.timeline.turns import BREATH, in_order, stretches
 
 _DIARIZERS = "diarizer."  # before a setting: it is the diarizer's
+_A_WHILE: Seconds = 1.0  # of talk: less is a turn that begins early
 GIVEN = "given"  # the name of the diarizer where somebody says who speaks when
 
 _TOO_LARGE = UnavailableError("not enough memory to tell the speakers apart", "--device cpu, or a shorter recording")
@@ -88,7 +90,7 @@ def work(
 
 
 def after(
-    events: Iterator[_Told | Finished],
+    events: Generator[_Told | Finished, None, None],
     jobs: Sequence[Job],
     diarizer: Diarizer,
     recordings: Recordings,
@@ -113,7 +115,7 @@ def after(
             before.leave()
         return over
 
-    with crew.at_work(patient):
+    with closing(events), crew.at_work(patient):
         for event in events:
             n_left -= isinstance(event, Finished | run.Skipped | run.Failed)
             if isinstance(event, Finished):
@@ -472,12 +474,26 @@ def _joined(job: Job) -> Finished:
 
 def _with(transcript: Transcript, turns: Sequence[Turn], notes: Sequence[str], stage: Stage) -> Transcript:
     made = attributed(transcript, turns)
-    whole = sum(1 for segment in transcript.segments if not segment.words and segment.text.strip())
-    if whole and len({turn.speaker for turn in turns}) > 1:
-        what = "no words with times" if whole == len(transcript.segments) else f"{whole} segments without word times"
-        notes = (*notes, f"{what}: each segment has one speaker (--word-timestamps finds more changes)")
+    if n_shared := _shared(transcript.segments, turns):
+        several = f"{n_shared} segments" if n_shared > 1 else "1 segment"
+        notes = (*notes, f"{several} without word times, with talk of several: whoever talks most has it")
     verdict = replace(made.verdict, notes=tuple(dict.fromkeys((*made.verdict.notes, *notes))))
     return replace(made, verdict=verdict, made_by=(*_without_diarizers(made), stage))
+
+
+def _shared(segments: Sequence[Segment], turns: Sequence[Turn]) -> int:
+    """Segments without times of words in which a second speaker talks for a while."""
+    row = stretches(turns)
+    starts = [stretch.start for stretch in row]
+    n_shared = 0
+    for segment in segments:
+        said: dict[str, Seconds] = defaultdict(float)
+        first = max(bisect_right(starts, segment.start) - 1, 0)
+        for start, end, speakers in row[first : bisect_left(starts, segment.end)] if not segment.words else ():
+            for speaker in speakers:
+                said[speaker] += max(0.0, min(end, segment.end) - max(start, segment.start))
+        n_shared += len(said) > 1 and sorted(said.values())[-2] >= _A_WHILE
+    return n_shared
 
 
 def _without_diarizers(transcript: Transcript) -> tuple[Stage, ...]:

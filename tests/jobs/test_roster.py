@@ -112,6 +112,16 @@ def test_who_was_heard_too_little_for_a_print_gets_a_name_that_nobody_else_gets(
     assert linked(tmp_path).names("a.wav", ["x", "quiet"], [voice("x", 1)]) == first
 
 
+def test_a_word_or_two_are_not_enough_to_know_somebody_by(tmp_path):
+    roster = linked(tmp_path, enrolled=[Enrolled("Anna", 12.0, sound_of(5))])
+    roster.names("a.wav", ["x"], [voice("x", 1)])
+
+    called = roster.names("b.wav", ["x", "y"], [voice("x", 1, seconds=1.9), voice("y", 5, seconds=1.9)])
+
+    assert called == {"x": "SPEAKER_01", "y": "SPEAKER_02"}
+    assert [len(one["print"]) for one in people(tmp_path)] == [32, 0, 0]
+
+
 def test_nobody_speaks_nothing_is_written(tmp_path):
     assert linked(tmp_path).names("a.wav", [], []) == {}
     assert not (tmp_path / NAME).exists() or not (tmp_path / NAME).read_bytes()

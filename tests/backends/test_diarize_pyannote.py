@@ -136,7 +136,7 @@ def test_counts_are_heeded(diarizer, talk):
 @real
 def test_more_speakers_than_there_are_pieces_of_speech_end_in_a_note(diarizer):
     """scikit-learn's KMeans raises where it is to make more clusters than there are points."""
-    found = heard(diarizer, scene(2.0, (0.3, 1.7, LOW)), Counts(20, 20))
+    found = heard(diarizer, scene(4.0, (0.2, 1.8, LOW), (2.1, 3.9, HIGH)), Counts(20, 20))
 
     assert found.turns
     assert "not as many as were asked for" in found.notes[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,12 @@ from speechcli.backends import diarizers
 from speechcli.backends.base import VoicePrinter
 from speechcli.backends.cepstra import Cepstra
 from speechcli.core.audio import Audio
-from speechcli.core.span import Seconds, Span, to_samples, total
+from speechcli.core.span import Seconds, Span, merged, to_samples, total, uncovered
 from speechcli.core.transcript import Voice
-from speechcli.timeline.speakers import telling
+
+PIECE: Seconds = 10.0  # looked at together
+MOST: Seconds = 120.0  # of a voice that are looked at: more of it changes nothing
+ALONE: Seconds = 3.0  # of talk in which nobody else talks are enough to go by
 
 
 def opened(tells_speakers: bool, model_dir: Path | None = None) -> VoicePrinter:
@@ -39,6 +42,22 @@ def voices(printer: VoicePrinter, audio: Audio, talk: Mapping[str, Sequence[Span
     return tuple(found)
 
 
+def telling(own: Iterable[Span], others: Iterable[Span]) -> list[Span]:
+    """The stretches of somebody's talk to know the voice by: in which nobody else talks, if that is enough of them.
+
+    In pieces of at most `PIECE` seconds; of more than `MOST` seconds some, evenly chosen.
+    """
+    whole = merged(own)
+    alone = uncovered(whole, others)
+    spans = alone if total(alone) >= ALONE else whole
+    pieces = [piece for span in spans for piece in _pieces(span)]
+    seconds = total(pieces)
+    if seconds <= MOST:
+        return pieces
+    n_chosen = max(1, round(len(pieces) * MOST / seconds))
+    return [pieces[i * len(pieces) // n_chosen] for i in range(n_chosen)]
+
+
 def _excerpt(audio: Audio, spans: Sequence[Span], rate: int) -> tuple[Audio, list[Span]]:
     """These stretches at another rate, one after the other, and where they lie now."""
     parts = [audio.samples[to_samples(max(0.0, s.start), audio.rate) : to_samples(s.end, audio.rate)] for s in spans]
@@ -51,3 +70,10 @@ def _excerpt(audio: Audio, spans: Sequence[Span], rate: int) -> tuple[Audio, lis
         at = where[-1].end
     samples = np.concatenate([*parts, np.zeros(0, np.float32)])
     return Audio(np.ascontiguousarray(samples, np.float32), rate), where
+
+
+def _pieces(span: Span) -> Iterator[Span]:
+    at = span.start
+    while at < span.end:
+        yield Span(at, min(at + PIECE, span.end))
+        at += PIECE

@@ -10,14 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from speechcli.core.span import Seconds, Span, merged, total, uncovered
+from speechcli.core.span import Seconds
 from speechcli.core.transcript import Heard, Segment, Turn, Voice
 from speechcli.timeline.stitch import Answer, shifted
 
 SHARED: Seconds = 0.5  # of the same talk make the same speaker
-PIECE: Seconds = 10.0  # looked at together
-MOST: Seconds = 120.0  # of a voice that are looked at: more of it changes nothing
-ALONE: Seconds = 3.0  # of talk in which nobody else talks are enough to go by
 
 
 @dataclass(slots=True)
@@ -78,22 +75,6 @@ def matched(scores: Mapping[tuple[str, str], float], names: Mapping[str, str]) -
     return found
 
 
-def telling(own: Iterable[Span], others: Iterable[Span]) -> list[Span]:
-    """The stretches of somebody's talk to know the voice by: in which nobody else talks, if that is enough of them.
-
-    In pieces of at most `PIECE` seconds; of more than `MOST` seconds some, evenly chosen.
-    """
-    whole = merged(own)
-    alone = uncovered(whole, others)
-    spans = alone if total(alone) >= ALONE else whole
-    pieces = [piece for span in spans for piece in _pieces(span)]
-    seconds = total(pieces)
-    if seconds <= MOST:
-        return pieces
-    n_chosen = max(1, round(len(pieces) * MOST / seconds))
-    return [pieces[i * len(pieces) // n_chosen] for i in range(n_chosen)]
-
-
 def cosine(a: Sequence[float], b: Sequence[float]) -> float:
     """Of the angle between two directions; 0 when one has no length.
 
@@ -149,10 +130,3 @@ def _renamed(heard: Heard, names: Mapping[str, str]) -> Heard:
         turns=tuple(replace(t, speaker=names[t.speaker]) for t in heard.turns),
         voices=tuple(replace(v, speaker=names[v.speaker]) for v in heard.voices if v.speaker in names),
     )
-
-
-def _pieces(span: Span) -> Iterator[Span]:
-    at = span.start
-    while at < span.end:
-        yield Span(at, min(at + PIECE, span.end))
-        at += PIECE

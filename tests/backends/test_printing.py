@@ -101,3 +101,21 @@ def test_prints_have_unit_length_and_a_threshold_between_the_same_and_others(pri
 
 def test_transcribers_that_tell_no_speakers_need_no_weights():
     assert isinstance(printing.opened(tells_speakers=False), Cepstra)
+
+
+def test_a_voice_is_known_by_where_it_talks_alone_if_that_is_enough():
+    assert printing.telling([Span(0, 8)], [Span(4, 6)]) == [Span(0, 4), Span(6, 8)]
+    assert printing.telling([Span(0, 8)], [Span(1, 7)]) == [Span(0, 8)]  # two seconds alone are too little
+
+
+def test_an_hour_of_a_voice_is_looked_at_in_pieces_from_all_over_it():
+    pieces = printing.telling([Span(0, 3600)], [])
+
+    assert sum(piece.duration for piece in pieces) == 120
+    assert max(piece.duration for piece in pieces) == 10
+    assert [piece.start for piece in pieces] == [300.0 * i for i in range(12)]
+
+
+def test_a_piece_or_two_are_taken_whole():
+    assert printing.telling([Span(20, 35), Span(0, 5), Span(4, 6)], []) == [Span(0, 6), Span(20, 30), Span(30, 35)]
+    assert printing.telling([], []) == []

@@ -2,7 +2,7 @@
 
 from speechcli.core.span import Span
 from speechcli.core.transcript import Heard, Segment, Voice
-from speechcli.timeline.speakers import link, telling
+from speechcli.timeline.speakers import link
 from speechcli.timeline.stitch import Answer
 from speechcli.timeline.windows import Window
 
@@ -75,24 +75,6 @@ def test_answers_without_speakers_come_back_as_they_are():
     plain = Answer(Window((0,), Span(0, 9), Span(0, 9), ()), Heard((Segment(1, 2, "hello"),)))
 
     assert list(link([[plain]], ALIKE)) == [(plain,)]
-
-
-def test_a_voice_is_known_by_where_it_talks_alone_if_that_is_enough():
-    assert telling([Span(0, 8)], [Span(4, 6)]) == [Span(0, 4), Span(6, 8)]
-    assert telling([Span(0, 8)], [Span(1, 7)]) == [Span(0, 8)]  # two seconds alone are too little
-
-
-def test_an_hour_of_a_voice_is_looked_at_in_pieces_from_all_over_it():
-    pieces = telling([Span(0, 3600)], [])
-
-    assert sum(piece.duration for piece in pieces) == 120
-    assert max(piece.duration for piece in pieces) == 10
-    assert [piece.start for piece in pieces] == [300.0 * i for i in range(12)]
-
-
-def test_a_piece_or_two_are_taken_whole():
-    assert telling([Span(20, 35), Span(0, 5), Span(4, 6)], []) == [Span(0, 6), Span(20, 30), Span(30, 35)]
-    assert telling([], []) == []
 
 
 def test_the_threshold_is_the_printers():

@@ -11,10 +11,25 @@ from pathlib import Path
 import pytest
 
 import speechcli
+from speechcli.backends import community1, diarizers
+from speechcli.errors import UnavailableError
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SAMPLE = Path(speechcli.__file__).parent / "sample" / "two_cities.mp3"
+
+
+def diarizer_is_here() -> bool:
+    """Whether this machine has what `speechcli[diarize]` brings."""
+    try:
+        diarizers.check_packages()
+        community1.find()
+    except UnavailableError:
+        return False
+    return True
+
+
+needs_diarizer = pytest.mark.skipif(not diarizer_is_here(), reason="needs the extra speechcli[diarize]")
 
 
 def blocks(language: str) -> list[str]:
@@ -54,6 +69,8 @@ def test_every_command_works_and_prints_what_the_readme_says(place):
     for block in blocks("console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, shown = part.partition("\n")
+            if "diarize" in command and not diarizer_is_here():
+                continue
             done = run(command, place)
             assert done.returncode == 0, f"{command}\n{done.stderr}"
             assert "Traceback" not in done.stderr
@@ -63,7 +80,7 @@ def test_every_command_works_and_prints_what_the_readme_says(place):
 
 
 def test_the_python_example_works(place):
-    transcribing, aligning = blocks("python")
+    transcribing, aligning, _ = blocks("python")
 
     done = run(f"{sys.executable} - <<'END'\n{transcribing}\n{aligning}\nEND", place)
 
@@ -71,6 +88,17 @@ def test_the_python_example_works(place):
     assert done.stdout.startswith("It was the best of times")
     assert float(done.stdout.split()[-1]) > 0.95
     assert (place / "two_cities.vtt").read_text().startswith("WEBVTT\n\n")
+
+
+@needs_diarizer
+def test_the_python_example_of_speakers_works(place):
+    transcribing, _, diarizing = blocks("python")
+    told = "assert {word.speaker for word in named.words} == {'SPEAKER_00'}"
+
+    done = run(f"{sys.executable} - <<'END'\n{transcribing}\n{diarizing}\n{told}\nEND", place)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("SPEAKER_00")
 
 
 def test_the_configuration_example_is_understood(place):

@@ -554,7 +554,7 @@ def _inside(diarized: Diarized, duration: Seconds, clips: Sequence[Span]) -> Dia
         [Span(c.start, min(c.end, duration)) for c in clips if c.start < duration] if clips else [Span(0, duration)]
     )
     inside = [
-        Turn(piece.start, piece.end, turn.speaker)
+        Turn(tidy(piece.start), tidy(piece.end), turn.speaker)
         for turn in diarized.turns
         for bound in bounds
         for piece in clipped([turn], bound)

@@ -152,6 +152,9 @@ def said_segments(document: Path, rttm: Path) -> Said:
 
 
 def _segments(document: Path) -> list[dict[str, Any]]:
+    """Of a JSON document; none where there is no such file."""
+    if not document.is_file():
+        return []
     found: list[dict[str, Any]] = json.loads(document.read_text(encoding="utf-8"))["segments"]
     return found
 

@@ -113,6 +113,8 @@ def test_cpwer_forgives_names_and_counts_words_of_the_wrong_speaker_twice(scorin
     assert attributed("S1", "S1", "S1", "S0", "S0") == (0, 5)
     assert attributed("S1", "S1", "S0", "S0", "S0") == (2, 5)  # missing of one, put into the other
     assert attributed("S1", "S1", "S1", "S1", "S1") == (4, 5)
+    missing = scoring.attributed(scoring.said(stm), scoring.said_words(tmp_path / "none.json"))
+    assert (missing.errors, missing.words) == (5, 5)
 
 
 def test_segments_without_speakers_are_whose_turns_are_longest_in_them(scoring: ModuleType, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from speechcli.core.span import Seconds, Span, clipped, to_samples
 from speechcli.core.transcript import Voice
 from speechcli.errors import MediaError, UsageError
 from speechcli.jobs.recording import BLOCK
-from speechcli.jobs.roster import Enrolled
+from speechcli.jobs.roster import CAREFUL, Enrolled
 from speechcli.media import probe
 from speechcli.media.decode import Take, decode
 from speechcli.timeline.speakers import Known, cosine, unit
@@ -25,7 +25,8 @@ from speechcli.timeline.windows import Rules
 LEAST: Seconds = 3.0  # of speech that a clip must hold
 MOST: Seconds = 60.0  # of speech that are listened to
 PARTS = 4  # of a clip that are compared with each other
-UNLIKE = 0.25  # cosine of parts below which they are taken for two people's
+UNLIKE = 0.25  # cosine of parts below which they are taken for two people's: by prints of 3 s (as in `roster`), 93 % of
+# pairs of two people are below it and none of 14 of one
 
 
 def enrolled(
@@ -57,7 +58,7 @@ def enrolled(
     notes += [
         f"{a.name} and {b.name} sound alike: recordings may take the one for the other"
         for a, b in combinations(voices, 2)
-        if cosine(a.print, b.print) >= printer.alike
+        if cosine(a.print, b.print) >= printer.alike + CAREFUL
     ]
     return tuple(voices), tuple(notes)
 

@@ -1,0 +1,111 @@
+"""How voices sound: WeSpeaker's ResNet34 (voxceleb, large margin) as in pyannote's community-1, by onnxruntime.
+
+Many stretches of one sound share one pass through the network: only its last layer, the mean and spread of the frames,
+is told apart by weights (weighted statistics pooling, Wang et al. 2023, "Wespeaker"), for which the graph takes any
+number of rows beside one of features. So stretches may overlap as they like and cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import kaldi_native_fbank
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from speechcli.backends.community1 import Community1
+from speechcli.core.audio import Audio
+from speechcli.core.span import Seconds, Span, total
+from speechcli.numerics.vbx import unit
+
+RATE = 16000  # Hz
+FRAME: Seconds = 0.010
+_CENTRE: Seconds = 0.0125  # of the first frame
+_MELS = 80
+SIZE = 256
+_LEAST: Seconds = 0.5  # of speech that a print is made of
+_MOST: Seconds = 60.0  # more of a voice changes nothing
+_PIECE: Seconds = 10.0
+
+
+class WeSpeaker:
+    """A `VoicePrinter`."""
+
+    rate = RATE
+    name = "community-1"
+    # Cosines of prints of one voice and of two, by seconds of speech: see jobs/roster.py.
+    alike = 0.5
+
+    def __init__(self, models: Community1) -> None:
+        self._session = session(models.embedding)
+
+    def embed(self, features: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embeddings (stretches, 256). features: (frames, 80), see `fbank`. weights: (stretches, frames), 0..1."""
+        given = {"fbank": features[None], "weights": weights}
+        embeddings: NDArray[np.float32] = self._session.run(None, given)[0]
+        return embeddings
+
+    def voice(self, audio: Audio, spans: Sequence[Span]) -> tuple[float, ...] | None:
+        """See `VoicePrinter`: the mean of what its pieces give, by their seconds."""
+        if total(spans) < _LEAST:
+            return None
+        sums, heard = np.zeros(SIZE), 0.0
+        for start, end in _pieces(spans):
+            sound = audio.samples[round(start * RATE) : round(end * RATE)]
+            if len(features := fbank(sound)):
+                one = self.embed(_centred(features), np.ones((1, len(features)), np.float32))[0]
+                sums += unit(one) * len(sound)
+                heard += len(sound) / RATE
+            if heard >= _MOST:
+                break
+        return tuple(round(x, 5) for x in unit(sums).tolist()) if heard >= _LEAST else None
+
+
+def _pieces(spans: Sequence[Span]) -> list[tuple[Seconds, Seconds]]:
+    return [
+        (at, min(span.end, at + _PIECE)) for span in spans for at in np.arange(span.start, span.end, _PIECE).tolist()
+    ]
+
+
+def _centred(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(features - features.mean(axis=0), np.float32)
+
+
+def fbank(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Log mel energies as Kaldi's (povey-free: hamming, no dither, 80 bands, 25 ms each 10 ms), (frames, 80).
+
+    samples: (n,) at 16 kHz; less than 25 ms give no frames.
+    """
+    options = kaldi_native_fbank.FbankOptions()
+    options.frame_opts.samp_freq = RATE
+    options.frame_opts.dither = 0.0
+    options.frame_opts.window_type = "hamming"
+    options.frame_opts.snip_edges = True
+    options.mel_opts.num_bins = _MELS
+    options.use_energy = False
+    computer = kaldi_native_fbank.OnlineFbank(options)
+    computer.accept_waveform(RATE, samples * 32768)
+    computer.input_finished()
+    frames = [computer.get_frame(i) for i in range(computer.num_frames_ready)]
+    return np.stack(frames).astype(np.float32) if frames else np.zeros((0, _MELS), np.float32)
+
+
+def centres(n_frames: int) -> NDArray[np.float64]:
+    """The middles of so many frames of `fbank`, in seconds from the start of the sound."""
+    return np.asarray(np.arange(n_frames) * FRAME + _CENTRE, np.float64)
+
+
+def session(model: bytes) -> onnxruntime.InferenceSession:
+    """A model that may be run from several threads at once, each run in its own."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # it keeps the most that it ever held
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def open_printer(models: Community1) -> WeSpeaker:
+    """What knows voices again."""
+    return WeSpeaker(models)

@@ -18,7 +18,7 @@ Context: TypeAlias = Any  # click's; Typer has it inside and exports a subclass 
 COMMANDS = {
     "transcribe": "Turn recordings into subtitles, text and data.",
     "align": "Give every word of a text its time in a recording.",
-    "diarize": "Find out who speaks when; names on the words of a transcript.",
+    "diarize": "Find out who speaks when.",
     "convert": "Write finished transcripts in other formats, without a model.",
     "models": "List the models; fetch or remove one.",
     "doctor": "Check this machine: ffmpeg, model, memory, devices.",

@@ -103,6 +103,8 @@ def settings(file: File, command: Any, ctx: Any) -> Iterator[tuple[str, Any]]:
         value = _of_its_type(value, param, place)
         if param.name in FILES:
             value = _inside(file, value, place)
+        elif param.name == "enroll":
+            value = [_clip(file, pair, place) for pair in value]
         try:
             param.process_value(ctx, value)
         except (TyperException, SpeechcliError) as error:
@@ -137,6 +139,12 @@ def _inside(file: File, value: str, place: str) -> str:
     if not file.trusted and not Path(path).resolve().is_relative_to(folder):
         raise ConfigError(f"{place}: {value} lies outside {folder}", "a project's file may name files inside it only")
     return path
+
+
+def _clip(file: File, pair: str, place: str) -> str:
+    """NAME=FILE, the file as `_inside` gives it."""
+    name, sign, path = pair.partition("=")
+    return f"{name}={_inside(file, path, place)}" if sign else pair
 
 
 def _place(file: File, command: str, key: str = "") -> str:

@@ -32,6 +32,8 @@ FILES = frozenset(
         "hotwords_file",
         "speaker_names",
         "plot",
+        "turns",
+        "audio_of",
     )
 )
 """Options that name files: in a configuration file they are relative to it, and a project's may not leave it."""

@@ -11,7 +11,7 @@ from speechcli import __version__
 from speechcli.cli.progress import clock, told
 from speechcli.cli.show import safe
 from speechcli.core.span import Seconds
-from speechcli.jobs.batch import Outcome
+from speechcli.jobs.batch import Outcome, Talk
 from speechcli.jobs.output import write_atomically
 
 
@@ -58,7 +58,7 @@ def _remark(outcome: Outcome) -> str:
     if outcome.error is not None:
         return safe(outcome.error.message)
     if outcome.verdict is not None and outcome.verdict.status != "ok":
-        return told(outcome.verdict)
+        return told(outcome.verdict, outcome.talk)
     return ""
 
 
@@ -76,6 +76,7 @@ def _entry(outcome: Outcome) -> dict[str, Any]:
         "duration": outcome.duration,
         "outputs": [_text(str(path)) for path in outcome.paths],
         "left_out": dict(outcome.left_out or {}),
+        **({} if outcome.talk is None else {"speakers": _talk(outcome.talk)}),
         "verdict": None
         if verdict is None
         else {
@@ -90,6 +91,11 @@ def _entry(outcome: Outcome) -> dict[str, Any]:
             **({} if verdict.fit is None else {"placed": verdict.fit.placed, "confidence": verdict.fit.confidence}),
         },
     }
+
+
+def _talk(talk: Talk) -> dict[str, float]:
+    """Seconds that each speaks."""
+    return {_text(speaker): round(seconds, 3) for speaker, seconds in talk.speakers.items()}
 
 
 def _text(text: str) -> str:

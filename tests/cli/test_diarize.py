@@ -3,7 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -338,7 +341,7 @@ def sound(path: Path, kind: str) -> None:
         "two seconds": short,
         "nothing at all": np.zeros(0, np.float32),
         "one click": np.concatenate([np.ones(8, np.float32), np.zeros(RATE // 20, np.float32)]),
-        "clipped": np.clip(40 * conversation(ROW[:2])[0], -1, 1).astype(np.float32),
+        "clipped": np.clip(8 * conversation(ROW[:2])[0], -1, 1).astype(np.float32),
     }
     if kind == "8 kHz":
         soundfile.write(path, conversation(ROW[:3])[0][::2], RATE // 2, subtype="ULAW")
@@ -489,3 +492,48 @@ def test_voices_keep_their_labels_in_all_recordings_of_a_batch(speechcli, here, 
     lady = {s for a, b, s in rows(here / "a.rttm") if a > 6.8}
     assert lady == {speaker for *_, speaker in rows(here / "b.rttm")} == {"SPEAKER_01"}
     assert (here / ".speechcli-voices.json").exists()
+
+
+def test_a_signal_leaves_nothing_half_done_and_the_same_command_does_it(talk, here, speechcli):
+    samples = np.tile(conversation()[0], 40)
+    soundfile.write(here / "long.wav", samples, RATE)
+    command = [sys.executable, "-m", "speechcli", "diarize", "long.wav", "--progress"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as running:
+        wait_for(here / ".long.rttm.journal")
+        running.send_signal(signal.SIGINT)
+        told = running.communicate()[1].decode()
+
+    assert running.returncode == 130, told
+    assert "run the same command to continue" in told
+    assert sorted(path.name for path in here.iterdir()) == ["long.wav", "talk.wav"]
+    done = speechcli("diarize", "long.wav", "--clip-timestamps", "0,8")
+    assert done.code == 0, done.err
+    assert rows(here / "long.rttm")
+
+
+def wait_for(path: Path) -> None:
+    """Until the file is there."""
+    end = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not come"
+        time.sleep(0.05)
+
+
+def test_a_projects_configuration_has_no_say_in_files_outside_of_it(speechcli, talk, here):
+    (here / "speechcli.toml").write_text('[diarize]\nenroll = ["Anna=../anna.wav"]\n')
+
+    done = speechcli("diarize", "talk.wav")
+
+    assert done.code == 78
+    assert "lies outside" in done.err
+
+
+def test_the_summary_says_who_speaks_how_long(talked, diarized, once):
+    folder, _ = talked
+
+    done = once(folder, "diarize", "talk.wav", "--overwrite", "-f", "rttm,json,textgrid", "--summary", "sum.json")
+
+    assert done.code == 0, done.err
+    (entry,) = json.loads((folder / "sum.json").read_text("utf-8"))["recordings"]
+    assert list(entry["speakers"]) == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02"]
+    assert all(seconds > 1 for seconds in entry["speakers"].values())

@@ -139,9 +139,13 @@ def test_nothing_outside_of_the_clips_is_heard(tmp_path, recordings):
     samples = talk((0.0, 2.0, LOW), (3.0, 6.0, MIDDLE), (9.0, 11.0, HIGH), seconds=12.0)
     one = job(tmp_path, "a", samples, replace(WHO, clips=(Span(4.0, 5.0), Span(9.5, 1e7))))
 
-    (made,) = finished(work([one], Pitches(), recordings))
+    heard = []
+
+    (made,) = finished(work([one], Pitches(during=lambda block: heard.append(block.samples)), recordings))
 
     assert rows(made.transcript.turns) == [(4.0, 5.0, "SPEAKER_00"), (9.5, 11.0, "SPEAKER_01")]
+    loud = np.flatnonzero(np.concatenate(heard)) / RATE
+    assert ((4.0 <= loud) & (loud < 5.0) | (9.5 <= loud)).all()
 
 
 def test_a_recording_that_cannot_be_read_fails_alone(tmp_path, recordings):
@@ -206,6 +210,7 @@ def test_who_stops_in_between_leaves_no_thread_and_no_lock(tmp_path, recordings)
     events.close()
 
     assert threading.active_count() == before
+    assert len(diarizer.begun) == 2, "what was not begun is not begun any more"
     for one in jobs:
         with Journal(one.journal):  # nobody else has it
             pass

@@ -18,6 +18,7 @@ from speechcli.errors import FAILED, OK, BusyError, DataError, NoAudioError, Spe
 from speechcli.formats import table
 from speechcli.jobs import aligned, deliver, diarized, enrolment, journal, run
 from speechcli.jobs.aligned import Finished as Finished
+from speechcli.jobs.hearings import Listened
 from speechcli.jobs.job import Job, Rendering
 from speechcli.jobs.manifest import Manifest
 from speechcli.jobs.output import sweep
@@ -218,7 +219,7 @@ def _progressing(events: Iterator[Happened | diarized.Event], twice: bool = Fals
         match event:
             case run.Began(job, duration, resumed):
                 yield Progress(job, 0.0, duration, resumed)
-            case diarized.Listened(job, seconds):
+            case Listened(job, seconds):
                 yield Progress(job, before[id(job)] + seconds / 2 if twice else seconds)
             case Progress(job, seconds) if twice:
                 before[id(job)] = seconds / 2

@@ -6,33 +6,26 @@ done or it is not: what a stopped run was hearing is heard again from its beginn
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
-from functools import partial
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TypeAlias, TypeVar
 
-import numpy as np
-
 from speechcli.backends import catalog, diarizers, registry
-from speechcli.backends.base import Counts, Diarized, Diarizer, OutOfMemoryError
+from speechcli.backends.base import Counts, Diarized, Diarizer
 from speechcli.backends.registry import Resolved, Wanted
-from speechcli.core.audio import Audio
-from speechcli.core.span import Seconds, Span, clipped, merged, tidy, to_samples, total
+from speechcli.core.span import Seconds, Span, merged, tidy, total
 from speechcli.core.transcript import Segment, Stage, Transcript, Turn, Verdict
-from speechcli.core.turns import tidied_with
-from speechcli.errors import DataError, MediaError, SpeechcliError, UnavailableError, UsageError
+from speechcli.errors import DataError, SpeechcliError, UnavailableError, UsageError
 from speechcli.formats import table
 from speechcli.formats.opened import text_of
 from speechcli.jobs import run
 from speechcli.jobs.aligned import Finished
+from speechcli.jobs.hearings import Crew, Found, Listened
 from speechcli.jobs.job import Job, Question, Text, rules_of, told_of
-from speechcli.jobs.journal import Journal
 from speechcli.jobs.recording import Ending, Recordings
 from speechcli.media import files
 from speechcli.timeline.attribution import attributed
@@ -42,18 +35,9 @@ _DIARIZERS = "diarizer."  # before a setting: it is the diarizer's
 _A_WHILE: Seconds = 1.0  # of talk: less is a turn that begins early
 GIVEN = "given"  # the name of the diarizer where somebody says who speaks when
 
-_TOO_LARGE = UnavailableError("not enough memory to tell the speakers apart", "--device cpu, or a shorter recording")
 
 Roster: TypeAlias = Callable[[Job, Diarized], Diarized]
 """What gives the speakers of a recording the names that they have elsewhere: asked recording by recording, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listened:
-    """A recording is being heard: so many seconds of it were."""
-
-    job: Job
-    seconds: Seconds
 
 
 Event: TypeAlias = run.Began | Listened | run.Skipped | run.Failed | Finished
@@ -73,7 +57,7 @@ def work(
     A job with a text gets that transcript back, with its words' speakers. Recordings end as they are heard; with a
     roster in the order of the jobs.
     """
-    crew = _Crew(diarizer, recordings, still_wanted)
+    crew = Crew(diarizer, recordings, still_wanted)
     row = _Row(jobs if roster is not None else ())
     n_left = len(jobs)
     with crew.at_work(patient):
@@ -86,7 +70,7 @@ def work(
                 continue
             n_left -= 1
             for over in row.put(news):
-                yield _made(over, diarizer.stage, roster) if isinstance(over, _Found) else over
+                yield _made(over, diarizer.stage, roster) if isinstance(over, Found) else over
 
 
 def after(
@@ -101,14 +85,14 @@ def after(
 
     events: of these jobs, whose journals stay open after `Finished`.
     """
-    crew = _Crew(diarizer, recordings)
+    crew = Crew(diarizer, recordings)
     row = _Row(jobs if roster is not None else ())
     held: dict[int, Finished] = {}
     n_left, n_asked = len(jobs), 0
 
-    def told(over: _Found | Event) -> Event:
+    def told(over: Found | Event) -> Event:
         before = held.pop(id(over.job), None)
-        if isinstance(over, _Found):
+        if isinstance(over, Found):
             assert before is not None
             return _made(over, diarizer.stage, roster, before)
         if before is not None:
@@ -260,132 +244,7 @@ def read_turns(path: Path, wanted: str) -> tuple[tuple[Turn, ...], tuple[str, ..
     return turns, notes
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Who speaks when in a recording. done, leave: as in `Finished`."""
-
-    job: Job
-    diarized: Diarized
-    ending: Ending
-    done: Callable[[], None]
-    leave: Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Bug:
-    """What ended a thread."""
-
-    error: BaseException
-
-
-_Over: TypeAlias = _Found | run.Skipped | run.Failed  # a recording is
-
-
-class _Crew:
-    """The threads that hear recordings, and what they tell."""
-
-    def __init__(
-        self, diarizer: Diarizer, recordings: Recordings, still_wanted: Callable[[Job], bool] | None = None
-    ) -> None:
-        self._diarizer = diarizer
-        self._recordings = replace(recordings, rate=diarizer.traits.rate)
-        self._still_wanted = still_wanted  # None: whoever transcribes them holds their locks
-        self._one_at_a_time = threading.Lock()
-        self._stopped = threading.Event()
-        self._todo: SimpleQueue[tuple[Job, str | None] | None] = SimpleQueue()
-        self._news: SimpleQueue[_Found | Event | _Bug] = SimpleQueue()
-        self._owned: list[Journal] = []
-
-    def at_work(self, patient: bool) -> ExitStack:
-        """The threads, while the context is open. patient: whether to wait in the end for what they are doing."""
-        threads = [
-            threading.Thread(target=self._hear_all, daemon=True, name=f"hearing-{i}")
-            for i in range(self._diarizer.traits.lanes)
-        ]
-        stack = ExitStack()
-        stack.callback(self._end, threads, patient)
-        for thread in threads:
-            thread.start()
-        return stack
-
-    def ask(self, job: Job, fingerprint: str | None = None) -> None:
-        """Has the job's recording heard. fingerprint: what it was when it was transcribed."""
-        self._todo.put((job, fingerprint))
-
-    @property
-    def has_news(self) -> bool:
-        return not self._news.empty()
-
-    def next(self) -> _Found | Event:
-        """What happens next; waits for it."""
-        news = self._news.get()
-        if isinstance(news, _Bug):
-            raise news.error
-        return news
-
-    def _end(self, threads: Sequence[threading.Thread], patient: bool) -> None:
-        self._stopped.set()
-        for _ in threads:
-            self._todo.put(None)
-        for thread in threads:
-            thread.join(timeout=None if patient else 0.1)
-        for journal in list(self._owned):
-            self._free(journal)
-
-    def _hear_all(self) -> None:
-        while (asked := self._todo.get()) is not None:
-            job, fingerprint = asked
-            try:
-                self._hear_one(job, fingerprint)
-            except SpeechcliError as error:
-                self._news.put(run.Failed(job, error))
-            except OutOfMemoryError:
-                self._news.put(run.Failed(job, _TOO_LARGE))
-            except BaseException as error:  # raised again in the caller's thread
-                self._news.put(_Bug(error))
-                return
-
-    def _hear_one(self, job: Job, fingerprint: str | None) -> None:
-        if self._stopped.is_set():
-            return
-        journal = None
-        with ExitStack() as until_found:
-            if self._still_wanted is not None and job.journal is not None:
-                journal = Journal(job.journal)  # for its lock: there is nothing to keep in it
-                self._owned.append(journal)
-                until_found.callback(self._free, journal)
-            if self._still_wanted is not None:
-                with self._one_at_a_time:
-                    wanted = self._still_wanted(job)
-                if not wanted:
-                    self._news.put(run.Skipped(job))
-                    return
-            heard = self._heard(job, fingerprint)
-            if heard is not None:
-                until_found.pop_all()
-                free = partial(self._free, journal)
-                self._news.put(_Found(job, *heard, free, free))
-
-    def _heard(self, job: Job, fingerprint: str | None) -> tuple[Diarized, Ending] | None:
-        """None when the run was stopped meanwhile."""
-        with self._recordings.open(job) as recording:
-            if fingerprint is None:
-                self._news.put(run.Began(job, recording.duration, 0))
-            elif recording.fingerprint != fingerprint:
-                raise MediaError(f"{job.name} was written to while it was read", "run the same command again")
-            hearing = self._diarizer.begin(job.question.speakers)
-            for block in recording.blocks():
-                if self._stopped.is_set():
-                    return None
-                hearing.hear(_only(block, job.question.clips))
-                self._news.put(Listened(job, block.end))
-            diarized, ending = hearing.end(), recording.ending()
-            return _inside(diarized, ending.duration, job.question.clips), ending
-
-    def _free(self, journal: Journal | None) -> None:
-        if journal is not None and journal in self._owned:
-            self._owned.remove(journal)
-            journal.close()
+_Over: TypeAlias = Found | run.Skipped | run.Failed  # a recording is
 
 
 class _Row:
@@ -393,9 +252,9 @@ class _Row:
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._order = deque(id(job) for job in jobs)
-        self._over: dict[int, _Found | Event] = {}
+        self._over: dict[int, Found | Event] = {}
 
-    def put(self, over: _Found | Event) -> Iterator[_Found | Event]:
+    def put(self, over: Found | Event) -> Iterator[Found | Event]:
         """What can be told with this one."""
         if not self._order:
             yield over
@@ -405,7 +264,7 @@ class _Row:
             yield self._over.pop(self._order.popleft())
 
 
-def _made(found: _Found, stage: Stage, roster: Roster | None, before: Finished | None = None) -> Finished | run.Failed:
+def _made(found: Found, stage: Stage, roster: Roster | None, before: Finished | None = None) -> Finished | run.Failed:
     """before: the recording's transcription."""
     done, leave = (found.done, found.leave) if before is None else (before.done, before.leave)
     job, ending = found.job, found.ending
@@ -529,38 +388,12 @@ def transcript_in(text: Text) -> Transcript:
     return transcript
 
 
-def _only(block: Audio, clips: Sequence[Span]) -> Audio:
-    """The block, silent outside of the parts that are listened to."""
-    if not clips:
-        return block
-    samples = np.zeros_like(block.samples)
-    for span in clipped(clips, Span(block.start, block.end)):
-        first, last = (to_samples(t - block.start, block.rate) for t in (span.start, span.end))
-        samples[first:last] = block.samples[first:last]
-    return replace(block, samples=samples)
-
-
 def _tells_speakers(wanted: Wanted) -> bool:
     """Whether the model tells speakers by itself."""
     try:
         return diarizers.transcribes(diarizers.diarizer_for(wanted))
     except UsageError:
         return False
-
-
-def _inside(diarized: Diarized, duration: Seconds, clips: Sequence[Span]) -> Diarized:
-    """The turns inside the recording, and inside the parts that were listened to."""
-    bounds = (
-        [Span(c.start, min(c.end, duration)) for c in clips if c.start < duration] if clips else [Span(0, duration)]
-    )
-    inside = [
-        Turn(tidy(piece.start), tidy(piece.end), turn.speaker)
-        for turn in diarized.turns
-        for bound in bounds
-        for piece in clipped([turn], bound)
-    ]
-    turns, voices = tidied_with(inside, diarized.voices, duration)
-    return replace(diarized, turns=turns, voices=voices)
 
 
 def _id(line: str) -> str | None:

@@ -20,7 +20,8 @@ from speechcli.formats import table
 from speechcli.jobs import batch, manifest, plan, run
 from speechcli.jobs.aligned import Finished
 from speechcli.jobs.batch import Engines
-from speechcli.jobs.diarized import Listened, after, given, of_segments, read_turns, work
+from speechcli.jobs.diarized import after, given, of_segments, read_turns, work
+from speechcli.jobs.hearings import Listened
 from speechcli.jobs.job import Job, Question, Rendering, Text
 from speechcli.jobs.journal import Journal
 from speechcli.jobs.recording import Recordings

@@ -21,6 +21,11 @@ from speechcli.media.files import Input
 SIX = {f"tape{i}": melody(20 * i, n) for i, n in enumerate((70, 9, 45, 14, 24, 16))}
 
 
+def engines(ear: Ear) -> batch.Engines:
+    """What a batch of tones runs on."""
+    return batch.Engines(ear, Energy(), Shelf({}))
+
+
 def within(seconds: float, do: Callable[[], object]) -> None:
     """Does it in a thread, for a deadlock is to fail and not to hang."""
     caught = []
@@ -51,7 +56,9 @@ def outcome(folder: Path, shelf: Shelf, ear: Ear, **settings) -> tuple[dict[str,
                     groups[name].append(answers)
                 case run.Ended(job, ending, done):
                     assert name not in texts | errors
-                    texts[name] = " ".join(s.text for s in batch.finished(job, groups[name], ending, ear).segments)
+                    texts[name] = " ".join(
+                        s.text for s in batch.finished(job, groups[name], ending, engines(ear)).segments
+                    )
                     done()
                 case run.Failed(_, error):
                     assert name not in texts | errors
@@ -83,7 +90,7 @@ def test_words_stand_where_they_sounded(tmp_path):
             case run.Ended(_, ending, _):
                 endings.append(ending)
 
-    words = batch.finished(job, groups, endings[0], ear).words
+    words = batch.finished(job, groups, endings[0], engines(ear)).words
     assert [int(w.text[2:]) for w in words] == [n for n in numbers if n >= 0]
     places = [i * STEP for i, n in enumerate(numbers) if n >= 0]
     assert all(abs(w.start - place) < 0.05 for w, place in zip(words, places, strict=True))
@@ -339,7 +346,7 @@ def test_parts_heard_again_are_taken_from_the_journal_too_several_of_one_window(
                 case run.Group(_, answers):
                     groups.append(answers)
                 case run.Ended(job, ending, _):  # killed here: the journal stays
-                    text = " ".join(s.text for s in batch.finished(job, groups, ending, ear).segments)
+                    text = " ".join(s.text for s in batch.finished(job, groups, ending, engines(ear)).segments)
         return text
 
     whole = heard(Forgetful())

@@ -11,7 +11,6 @@ Measured choices, and what else was tried: benchmarks/README.md.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from speechcli.backends import community1, settings, wespeaker
 from speechcli.backends.base import Counts, Diarized, Setup, Traits
 from speechcli.backends.clusters import Rules, clustered
 from speechcli.backends.community1 import Community1
+from speechcli.backends.machine import cores
 from speechcli.backends.wespeaker import WeSpeaker
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds
@@ -91,7 +91,7 @@ class Embedded:
             models.plda_psi,
         )
         self._rules = Rules(own.cut, own.fa, own.fb)
-        threads = own.threads or min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+        threads = own.threads or min(cores(), _MOST_THREADS)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="diarize")
 
     def begin(self, counts: Counts) -> Listening:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import ctranslate2
 
+from speechcli.backends.machine import cores
 from speechcli.errors import UnavailableError, UsageError
 
 MAX_LANES = 8
@@ -20,11 +20,6 @@ class Placement:
     compute_type: str
     lanes: int
     threads: int
-
-
-def cores() -> int:
-    """CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def for_ctranslate2(device: str, dtype: str) -> Placement:

@@ -32,6 +32,7 @@ from tokenizers import Tokenizer
 
 from speechcli.backends import onnx_files, settings, vibevoice_answer
 from speechcli.backends.base import Hints, OutOfMemoryError, Setup, Traits
+from speechcli.backends.machine import cores
 from speechcli.backends.onnx_files import Graph, size_of
 from speechcli.backends.vibevoice_graphs import (
     KINDS,
@@ -193,8 +194,6 @@ class _Sessions:
     """Opens graphs on one device."""
 
     def __init__(self, device: str, threads: int) -> None:
-        from speechcli.backends.placement import cores
-
         self.device = device
         self._threads = threads or cores()
 

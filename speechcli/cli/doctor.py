@@ -22,6 +22,7 @@ import typer
 
 from speechcli import __version__
 from speechcli.backends import catalog
+from speechcli.backends.machine import cores
 from speechcli.cli import environment, show
 from speechcli.cli.options import Json
 from speechcli.errors import DataError, SpeechcliError, UnavailableError
@@ -122,7 +123,6 @@ def _packages() -> Iterator[Finding]:
 
 
 def _cpu() -> Finding:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     name, able = platform.processor() or platform.machine(), set[str]()
     for line in _lines(Path("/proc/cpuinfo")):
         key, _, value = line.partition(":")
@@ -131,7 +131,7 @@ def _cpu() -> Finding:
         elif key.strip() in ("flags", "Features"):
             able |= set(value.split())
     isa = " ".join(word for word in _ISA if word in able)
-    told = f"{cores} cores, {name}" + (f", {isa}" if isa else "")
+    told = f"{cores()} cores, {name}" + (f", {isa}" if isa else "")
     if platform.machine() in ("x86_64", "AMD64") and able and "avx2" not in able:
         return Finding("CPU", "note", told, "without AVX2 this will be slow")
     return Finding("CPU", "ok", told)

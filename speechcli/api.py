@@ -30,7 +30,7 @@ from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Transcript
 from speechcli.errors import DataError, MediaError, UsageError
 from speechcli.formats import table
-from speechcli.jobs import aligned, batch, diarized, run
+from speechcli.jobs import aligned, batch, channels, diarized, run
 from speechcli.jobs.job import Job, Question, Text, counts_of, rules_of
 from speechcli.jobs.output import write_atomically
 from speechcli.jobs.recording import Recordings
@@ -56,7 +56,7 @@ class Options:
     vad: whether to listen for speech first. settings: the engine's own. longest: refuse longer recordings. chunk_size:
     seconds of the longest window; rules: all about cutting, instead of the model's own. aligner: a model that times the
     words. raw: keep the model's own strings. diarize: find out who says each word, with the embedded diarizer or the
-    one named; num_speakers and its bounds as in `Diarization`.
+    one named; num_speakers and its bounds as in `Diarization`. channels: "split" where each channel is a speaker.
     """
 
     model: str = catalog.EMBEDDED
@@ -70,6 +70,7 @@ class Options:
     settings: Mapping[str, str] = field(default_factory=dict)
     track: int | None = None
     channel: int | None = None
+    channels: str | None = None
     clips: Sequence[tuple[Seconds, Seconds]] = ()
     vad: bool = True
     rules: Rules | None = None
@@ -127,6 +128,7 @@ class Diarization:
     num_speakers: how many speak, which excludes the bounds min_speakers and max_speakers; without any, it is found out.
     transcript: of the recording, whose words' speakers are wanted; a list of them for a list of recordings. enroll:
     clips of voices by the names of whom they are. link_speakers: one voice, one label in all recordings of a list.
+    channels: "split" where each channel is a speaker, for which no model is needed.
     """
 
     model: str = "embedded"
@@ -142,6 +144,7 @@ class Diarization:
     settings: Mapping[str, str] = field(default_factory=dict)
     track: int | None = None
     channel: int | None = None
+    channels: str | None = None
     clips: Sequence[tuple[Seconds, Seconds]] = ()
     chunk_size: Seconds | None = None
     attention: str | None = None
@@ -290,6 +293,7 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
         channel=options.channel,
         clips=tuple(_clip(start, end) for start, end in options.clips),
         raw=options.raw,
+        split=_split(options, {"channel": options.channel, "diarize": options.diarize, "diarizer": options.diarizer}),
     )
 
 
@@ -303,6 +307,11 @@ def _asked(function: str, kind: type[_Options], options: object, more: Mapping[s
     except TypeError as error:
         known = ", ".join(kind.__dataclass_fields__)
         raise UsageError(f"{function}: {error}", f"known options: {known}") from error
+
+
+def _split(options: Options | Diarization, excluded: Mapping[str, object]) -> bool:
+    numbers = {name: getattr(options, name) for name in ("num_speakers", "min_speakers", "max_speakers")}
+    return channels.by_channel(options.channels, {**excluded, **numbers})
 
 
 def _code(name: str) -> str:
@@ -413,7 +422,16 @@ def _diarized(
         )
     )
     counts = counts_of(options.num_speakers, options.min_speakers, options.max_speakers)
-    resolved = diarized.resolve(wanted)
+    split = _split(
+        options,
+        {
+            "channel": options.channel,
+            "model": None if options.model == "embedded" else options.model,
+            "link_speakers": options.link_speakers,
+            "enroll": options.enroll or None,
+        },
+    )
+    resolved = None if split else diarized.resolve(wanted)
     asked = Question(
         model="",
         revision="",
@@ -423,13 +441,13 @@ def _diarized(
         clips=tuple(_clip(start, end) for start, end in options.clips),
         speakers=counts,
     )
-    question = diarized.question_of(asked, resolved)
+    question = replace(asked, turns=True, split=True) if resolved is None else diarized.question_of(asked, resolved)
     jobs = [
         Job(path, name, f"{i} {name}", question, (), folder, None, text=text)
         for i, ((path, name), text) in enumerate(zip(recordings, texts, strict=True))
     ]
-    engines = batch.diarizing(resolved, program, options.longest)
-    if options.enroll or options.link_speakers:
+    engines = batch.diarizing(resolved, program, options.longest, split)
+    if resolved is not None and (options.enroll or options.link_speakers):
         if resolved.name != catalog.EMBEDDED_DIARIZER:
             raise UsageError("enroll and link_speakers need the voice prints of the embedded diarizer", "its model")
         clips = {name: [Path(path)] for name, path in options.enroll.items()}

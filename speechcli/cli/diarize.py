@@ -6,6 +6,7 @@
     speechcli diarize meeting.json                           meeting.diarized.json: names on its words
     speechcli diarize film.srt --audio film.mp4              film.diarized.srt
     speechcli diarize meeting.json --turns gold.rttm         turns that you have already
+    speechcli diarize call.wav --channels split              a speaker on each channel, no model
 
 `speechcli transcribe --diarize` does both at once.
 """
@@ -56,6 +57,7 @@ def diarize(
     ] = None,
     track: options.Track = None,
     channel: options.Channel = None,
+    channels: options.Channels = None,
     clip_timestamps: options.ClipTimestamps = None,
     max_recording: options.MaxRecording = "100h",
     max_download: options.MaxDownload = "4GB",
@@ -147,6 +149,19 @@ def diarize(
         min_gap=min_gap,
         highlight_words=highlight_words or None,
     )
+    split = work.by_channel(
+        channels,
+        {
+            "--channel": channel,
+            "--turns": turns,
+            "--model": None if model == "embedded" else model,
+            "--num-speakers": num_speakers,
+            "--min-speakers": min_speakers,
+            "--max-speakers": max_speakers,
+            "--link-speakers": link_speakers,
+            "--enroll": enroll or None,
+        },
+    )
     counts = work.counts_of(num_speakers, min_speakers, max_speakers)
     if turns is not None and audio_of is not None:
         raise UsageError("--turns and --audio exclude each other: with turns, no recording is heard")
@@ -175,6 +190,7 @@ def diarize(
         clips=values.clips(clip_timestamps),
         speakers=counts,
         turns=True,
+        split=split,
     )
     return diarizing.diarize(
         work.Sources(tuple(audio or ()), files_from, null, recursive, values.size(max_download, "--max-download")),

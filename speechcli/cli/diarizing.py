@@ -61,13 +61,12 @@ def diarize(
         offline = wanted.offline or choices.dry_run or work.env("HF_HUB_OFFLINE") == "1"
         wanted = replace(wanted, offline=offline, cards=environment.cards())
         resolved = None
-        if given.turns is None:
+        if given.turns is None and not question.split:
             resolved = diarized.resolved_offline(wanted) if choices.dry_run else diarized.resolve(wanted)
-        asked = (
-            replace(question, turns=True, diarizer=(diarized.GIVEN,))
-            if resolved is None
-            else diarized.question_of(question, resolved)
-        )
+        if resolved is not None:
+            asked = diarized.question_of(question, resolved)
+        else:
+            asked = replace(question, turns=True, diarizer=() if question.split else (diarized.GIVEN,))
         work.check_summary(choices)
         work.tell_notices(resolved)
         asked = replace(asked, diarizer=asked.diarizer + voices.told(resolved))
@@ -81,7 +80,9 @@ def diarize(
 
         def engines() -> batch.Engines:
             allocator.keep_large_blocks()
-            return voices.known_to(batch.diarizing(resolved, program, target.longest), jobs, wanted.model_dir)
+            return voices.known_to(
+                batch.diarizing(resolved, program, target.longest, question.split), jobs, wanted.model_dir
+            )
 
         if where.stdout:
             if refused:

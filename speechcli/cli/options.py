@@ -129,6 +129,15 @@ Channel: TypeAlias = Annotated[
     int | None,
     typer.Option("--channel", min=0, help="Listen to one channel only, counted from 0 (left).", rich_help_panel=_IN),
 ]
+Channels: TypeAlias = Annotated[
+    Literal["split"] | None,
+    typer.Option(
+        "--channels",
+        help="split: each channel is a speaker, as on telephone recordings; no model has to tell them apart.",
+        show_default="all mixed",
+        rich_help_panel=_IN,
+    ),
+]
 ClipTimestamps: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -6,6 +6,7 @@
     speechcli transcribe talk.mp3 -f srt -o - | less       captions as they are heard
     cat talk.mp4 | speechcli transcribe - -f txt           from a pipe
     speechcli transcribe meeting.mp3 --diarize -f vtt      with who says what
+    speechcli transcribe call.wav --channels split         a speaker on each channel
 
 Run the same command again after an interruption: what is finished is not done again.
 """
@@ -23,6 +24,7 @@ def transcribe(
     recursive: options.Recursive = True,
     track: options.Track = None,
     channel: options.Channel = None,
+    channels: options.Channels = None,
     clip_timestamps: options.ClipTimestamps = None,
     max_recording: options.MaxRecording = "100h",
     max_download: options.MaxDownload = "4GB",
@@ -107,6 +109,19 @@ def transcribe(
         highlight_words=highlight_words or None,
     )
     own, of_diarizer = work.apart(values.settings(set))
+    split = work.by_channel(
+        channels,
+        {
+            "--channel": channel,
+            "--diarize": diarize,
+            "--diarizer": diarizer,
+            "--num-speakers": num_speakers,
+            "--min-speakers": min_speakers,
+            "--max-speakers": max_speakers,
+            "--link-speakers": link_speakers,
+            "--enroll": enroll or None,
+        },
+    )
     counts = work.counts_of(num_speakers, min_speakers, max_speakers)
     wanted = work.Wanted(
         model,
@@ -140,6 +155,7 @@ def transcribe(
         clips=values.clips(clip_timestamps),
         raw=keep_raw,
         speakers=counts,
+        split=split,
     )
     sources = work.Sources(tuple(audio or ()), files_from, null, recursive, values.size(max_download, "--max-download"))
     return work.work(

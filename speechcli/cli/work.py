@@ -31,6 +31,7 @@ from speechcli.errors import (
     from_os,
 )
 from speechcli.jobs import batch, plan
+from speechcli.jobs.channels import by_channel as by_channel
 from speechcli.jobs.diarized import apart as apart
 from speechcli.jobs.diarized import diarizer_of as diarizer_of
 from speechcli.jobs.diarized import resolved_offline

@@ -16,7 +16,7 @@ from speechcli.core.span import Seconds, total
 from speechcli.core.transcript import Transcript, Turn, Verdict
 from speechcli.errors import FAILED, OK, BusyError, DataError, NoAudioError, SpeechcliError, UnavailableError
 from speechcli.formats import table
-from speechcli.jobs import aligned, deliver, diarized, enrolment, journal, run
+from speechcli.jobs import aligned, channels, deliver, diarized, enrolment, journal, run
 from speechcli.jobs.aligned import Finished as Finished
 from speechcli.jobs.hearings import Listened
 from speechcli.jobs.job import Job, Rendering
@@ -107,10 +107,11 @@ def aligning(aligner: registry.Resolved, anchor: registry.Resolved | None, progr
     return Engines(heard, detector, Recordings(program, heard.traits.rate, longest), opened)
 
 
-def diarizing(resolved: registry.Resolved | None, program: Path, longest: Seconds) -> Engines:
+def diarizing(resolved: registry.Resolved | None, program: Path, longest: Seconds, split: bool = False) -> Engines:
     """What tells who speaks when, opened: a diarizer, or a transcriber that tells speakers; None: turns are given.
 
-    program, longest: as for `aligning`. Raises UsageError, UnavailableError, DataError.
+    split: somebody listens for speech on each channel. program, longest: as for `aligning`. Raises UsageError,
+    UnavailableError, DataError.
     """
     diarizer: Diarizer | None = None
     transcriber: Transcriber = Listener(_ANY_RATE)
@@ -119,7 +120,7 @@ def diarizing(resolved: registry.Resolved | None, program: Path, longest: Second
     elif resolved is not None:
         diarizer = diarizers.open_diarizer(resolved)
     rate = transcriber.traits.rate if diarizer is None else diarizer.traits.rate
-    detector = registry.open_detector(diarizer is None and resolved is not None, rate)
+    detector = registry.open_detector(split or (diarizer is None and resolved is not None), rate)
     printer = printing.opened(
         transcriber.traits.gives_speakers, None if resolved is None else resolved.wanted.model_dir
     )
@@ -325,7 +326,7 @@ def stream(
                 case run.Failed(_, error):
                     raise error
 
-    whole = job.text is not None or job.question.turns or job.question.diarizer
+    whole = job.text is not None or _asks_who(job)
     streams = table.named(format_name).streams and not whole
     if streams:
         linked = link(arriving(), engines.printer.alike)
@@ -353,17 +354,21 @@ def finished(
 ) -> Transcript:
     """The transcript of a recording whose every window has been heard."""
     aligner = engines.aligner
-    transcript = pipeline.assemble(
-        Path(job.name).name,
-        ending.duration,
-        groups,
-        job.question.judged,
-        ending.complete,
-        ending.notes,
-        (engines.transcriber.stage,) if aligner is None else (engines.transcriber.stage, aligner.stage),
-        job.question.raw,
-        engines.printer.alike,
-    )
+
+    def assembled(groups: Sequence[Sequence[Answer]]) -> Transcript:
+        return pipeline.assemble(
+            Path(job.name).name,
+            ending.duration,
+            groups,
+            job.question.judged,
+            ending.complete,
+            ending.notes,
+            (engines.transcriber.stage,) if aligner is None else (engines.transcriber.stage, aligner.stage),
+            job.question.raw,
+            engines.printer.alike,
+        )
+
+    transcript = channels.made(job, groups, assembled) if job.question.split else assembled(groups)
     transcript = replace(transcript, recording=ending.facts)
     return diarized.with_turns(job, diarized.of_segments(transcript)) if job.question.turns else transcript
 
@@ -397,8 +402,12 @@ def _outcome(
         delivered.paths if delivered is not None else (),
         {**delivered.left_out, **delivered.partly} if delivered is not None else None,
         transcript.verdict.status != "ok",
-        _talk(transcript.turns, job.rendering(rendering)) if job.question.turns or job.question.diarizer else None,
+        _talk(transcript.turns, job.rendering(rendering)) if _asks_who(job) else None,
     )
+
+
+def _asks_who(job: Job) -> bool:
+    return bool(job.question.turns or job.question.diarizer or job.question.split)
 
 
 def _talk(turns: Sequence[Turn], rendering: Rendering) -> Talk:

@@ -29,7 +29,7 @@ class Question:
     model's own strings are kept. text: digest of a text that is aligned, for which `model` only listens where it is,
     or of a transcript whose speakers are asked for. diarizer: name, revision and settings of the model that tells who
     speaks. speakers: how many there may be. turns: who speaks when is all that is asked (`diarize`); without a model
-    nothing is transcribed.
+    nothing is transcribed. split: each channel is heard by itself, and is a speaker.
     """
 
     model: str
@@ -48,6 +48,7 @@ class Question:
     diarizer: tuple[str, ...] = ()
     speakers: Counts = field(default_factory=Counts)
     turns: bool = False
+    split: bool = False
 
     def key(self) -> str:
         """Digest of the question; the same for the same answer."""
@@ -55,6 +56,8 @@ class Question:
         if not (self.diarizer or self.turns):  # as it was before anybody could ask for speakers
             for name in ("diarizer", "speakers", "turns"):
                 del asked[name]
+        if not self.split:
+            del asked["split"]
         return digest({"generation": GENERATION, **asked})
 
 

@@ -22,9 +22,11 @@ from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Heard
 from speechcli.errors import SpeechcliError, UnavailableError
-from speechcli.jobs.job import Job
+from speechcli.jobs import channels
+from speechcli.jobs.channels import Channels
+from speechcli.jobs.job import Job, Question
 from speechcli.jobs.journal import Journal
-from speechcli.jobs.recording import Ending, Recordings
+from speechcli.jobs.recording import Ending, Recording, Recordings
 from speechcli.timeline.batches import choose
 from speechcli.timeline.stitch import Answer
 from speechcli.timeline.windows import Window
@@ -289,7 +291,8 @@ class _Crew:
                     journal.finish()
                 self._inbox.put(Skipped(job))
                 return
-            with self._recordings.open(job) as recording:
+            split = job.question.split
+            with channels.opened(self._recordings, job) if split else self._recordings.open(job) as recording:
                 resumed = journal.begin(self._key(job, recording.fingerprint)) if journal is not None else 0
                 work = _Work(job, journal)
                 self._works.append(work)
@@ -297,9 +300,7 @@ class _Crew:
                 self._inbox.put(Began(job, recording.duration, resumed))
                 try:
                     question = job.question
-                    for window, audio in pipeline.windows(
-                        recording.blocks(), self._detector.fresh(), question.rules, question.clips
-                    ):
+                    for window, audio in self._windows(recording, question):
                         while not self._slots.take(audio.duration, wait=0.2):
                             if self._stopped.is_set():
                                 return
@@ -312,6 +313,11 @@ class _Crew:
                     self._inbox.put(_Read(work, recording.ending()))
                 except SpeechcliError as error:
                     self._inbox.put(_Unreadable(work, error))
+
+    def _windows(self, recording: Recording | Channels, question: Question) -> Iterator[tuple[Window, Audio]]:
+        if isinstance(recording, Channels):
+            return recording.windows(self._detector, question.rules, question.clips)
+        return pipeline.windows(recording.blocks(), self._detector.fresh(), question.rules, question.clips)
 
     def _key(self, job: Job, fingerprint: str) -> str:
         """Of the journal: what it holds of voices cannot be compared with another printer's."""

@@ -47,13 +47,15 @@ class Window:
 
     own: its share; the shares of a plan tile the recording. heard: own without outer silence, plus context where
     it was cut inside speech, plus the overlap with the window before. speech: what the detector heard in it. index:
-    place in the plan; a window that is heard again gets a number more: (5,) then (5, 0).
+    place in the plan; a window that is heard again gets a number more: (5,) then (5, 0). channel: that it is of, where
+    each is heard by itself.
     """
 
     index: tuple[int, ...]
     own: Span
     heard: Span
     speech: tuple[Span, ...]
+    channel: int = 0
 
     @property
     def silent(self) -> bool:
@@ -90,7 +92,7 @@ def plan(blocks: Iterable[tuple[Seconds, Iterable[float]]], frame: Seconds, rule
 
 def again(window: Window, place: int, span: Span, speech: Iterable[Span]) -> Window:
     """A part of `window` to be heard a second time, as the `place`-th of its parts."""
-    return Window((*window.index, place), span, span, tuple(clipped(speech, span)))
+    return Window((*window.index, place), span, span, tuple(clipped(speech, span)), window.channel)
 
 
 @dataclass(slots=True)

@@ -43,7 +43,7 @@ class Chunks:
         talking = np.zeros(stop - first, np.float32)
         anyone = np.zeros(stop - first, np.float32)
         chunks = np.zeros(stop - first, np.float32)
-        for index in self._hearing(first, stop):
+        for index in self.hearing(first, stop):
             begin, active = self.start(index), self.active[index]
             a, b = max(begin, first), min(begin + len(active), stop)
             n = active[a - begin : b - begin].sum(axis=1)
@@ -53,7 +53,7 @@ class Chunks:
         heard = np.maximum(chunks, 1)
         return np.where(talking / heard >= BOTH, 2, anyone / heard >= SPEECH).astype(np.uint8)
 
-    def _hearing(self, first: int, stop: int) -> range:
+    def hearing(self, first: int, stop: int) -> range:
         """The chunks that hear any of these frames."""
         if not self.active:
             return range(0)
@@ -91,7 +91,8 @@ def related(chunks: Chunks, starts: Frames, stops: Frames) -> NDArray[np.float32
     n = len(starts)
     same, heard = np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)
     middles, quarter = (starts + stops) / 2, (stops - starts) / 4
-    for index, active in enumerate(chunks.active):
+    for index in chunks.hearing(int(starts[0]), int(stops[-1])) if n else ():
+        active = chunks.active[index]
         begin, size = chunks.start(index), len(active)
         at = np.nonzero((middles - quarter >= begin) & (middles + quarter <= begin + size))[0]
         if len(at) < 2:
@@ -141,6 +142,7 @@ def others(chunks: Chunks, speaker: Frames, both: Sequence[tuple[int, int]], n_s
                 who[local] = np.bincount(alone, minlength=n_speakers) / len(alone)
         votes[begin : begin + len(active)] += np.where((n_talking >= 2)[:, None], active @ who, 0)
     talks = np.nonzero(speaker >= 0)[0]
+    turns = np.nonzero(np.diff(speaker[talks], prepend=-1))[0]  # the first of each one's talk, among `talks`
     for start, stop in both:
         for one in np.unique(speaker[start:stop]):
             at = start + np.nonzero(speaker[start:stop] == one)[0]
@@ -148,9 +150,17 @@ def others(chunks: Chunks, speaker: Frames, both: Sequence[tuple[int, int]], n_s
             sums[one] = 0
             if sums.max(initial=0) > 0:
                 out[at] = int(sums.argmax())
-            elif len(rest := talks[speaker[talks] != one]):
-                out[at] = speaker[rest[np.abs(rest - at[len(at) // 2]).argmin()]]
+            elif len(turns) > 1:
+                out[at] = speaker[_neighbour(talks, turns, int(at[len(at) // 2]))]
     return out
+
+
+def _neighbour(talks: Frames, turns: Frames, at: int) -> int:
+    """The nearest frame in which somebody else talks than at this one; the earlier of two that are as near."""
+    turn = int(np.searchsorted(talks[turns], at, "right")) - 1
+    before = [int(talks[turns[turn] - 1])] if turn > 0 else []
+    after = [int(talks[turns[turn + 1]])] if turn + 1 < len(turns) else []
+    return min(before + after, key=lambda frame: abs(frame - at))
 
 
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -17,7 +17,7 @@ as here 16 (114 repaired, 4 broken). With the turns' ends moved by up to 0.2 s a
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
@@ -79,9 +79,7 @@ class _Clock:
         span = _lasting(span)
         first = max(bisect_right(self._starts, span.start) - 1, 0)
         claims: Claims = {}
-        for start, end, speakers in self._row[first:]:
-            if start >= span.end:
-                break
+        for start, end, speakers in self._row[first : bisect_left(self._starts, span.end)]:
             shared = min(span.end, end) - max(span.start, start)
             for speaker in speakers if shared > 0 else ():
                 claims[speaker] = claims.get(speaker, 0.0) + shared

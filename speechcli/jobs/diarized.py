@@ -17,10 +17,10 @@ from typing import TypeAlias, TypeVar
 from speechcli.backends import catalog, diarizers, registry
 from speechcli.backends.base import Counts, Diarized, Diarizer
 from speechcli.backends.registry import Resolved, Wanted
-from speechcli.core.span import Seconds, Span, merged, tidy, total
+from speechcli.core.span import Seconds, tidy, total
 from speechcli.core.transcript import Segment, Stage, Transcript, Turn, Verdict
 from speechcli.errors import DataError, SpeechcliError, UnavailableError, UsageError
-from speechcli.formats import table
+from speechcli.formats import rttm, table
 from speechcli.formats.opened import text_of
 from speechcli.jobs import run
 from speechcli.jobs.aligned import Finished
@@ -29,7 +29,7 @@ from speechcli.jobs.job import Job, Question, Text, rules_of, told_of
 from speechcli.jobs.recording import Ending, Recordings
 from speechcli.media import files
 from speechcli.timeline.attribution import attributed
-from speechcli.timeline.turns import BREATH, in_order, stretches
+from speechcli.timeline.turns import in_order, stretches, turns_of
 
 _DIARIZERS = "diarizer."  # before a setting: it is the diarizer's
 _A_WHILE: Seconds = 1.0  # of talk: less is a turn that begins early
@@ -203,12 +203,7 @@ def given(jobs: Sequence[Job]) -> Iterator[Event]:
 
 def of_segments(transcript: Transcript) -> Transcript:
     """The transcript of a model that tells speakers by itself, with their turns."""
-    spans: dict[str, list[Span]] = defaultdict(list)
-    for one in transcript.turns or transcript.segments:
-        if one.speaker is not None:
-            spans[one.speaker].append(one)
-    talk = [Turn(s.start, s.end, speaker) for speaker, own in spans.items() for s in merged(own, BREATH)]
-    return replace(transcript, turns=in_order(talk))
+    return replace(transcript, turns=turns_of(transcript.turns or transcript.segments))
 
 
 def with_turns(job: Job, heard: Transcript) -> Transcript:
@@ -232,16 +227,9 @@ def read_turns(path: Path, wanted: str) -> tuple[tuple[Turn, ...], tuple[str, ..
         if not turns:
             raise DataError(f"{path.name} does not say who speaks", "an RTTM, or a transcript with speakers")
         return turns, ()
-    text, _ = text_of(path)
-    ids = _ids(text)
-    own = [one for one in ids if one == wanted or one == wanted.replace(" ", "_")]
-    if len(ids) > 1 and not own:
-        names = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
-        raise DataError(f"{path.name} is about {names}, and not about {wanted}", "its second column names recordings")
-    kept = "\n".join(";;" if own and _id(line) not in (None, *own) else line for line in text.split("\n"))
-    turns = table.parsed("rttm", kept, path.name).turns
-    notes = () if own or not ids else (f"{path.name} names its recording {ids[0]}, not {wanted}",)
-    return turns, notes
+    text, note = text_of(path)
+    read = rttm.read(text, path.name, wanted)
+    return read.turns, (*read.verdict.notes, *([note] if note else []))
 
 
 _Over: TypeAlias = Found | run.Skipped | run.Failed  # a recording is
@@ -394,13 +382,3 @@ def _tells_speakers(wanted: Wanted) -> bool:
         return diarizers.transcribes(diarizers.diarizer_for(wanted))
     except UsageError:
         return False
-
-
-def _id(line: str) -> str | None:
-    """The recording that a line of an RTTM is about."""
-    parts = line.split()
-    return parts[1] if len(parts) > 1 and parts[0] == "SPEAKER" else None
-
-
-def _ids(text: str) -> list[str]:
-    return list(dict.fromkeys(one for line in text.split("\n") if (one := _id(line)) is not None))

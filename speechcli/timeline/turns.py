@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from speechcli.core.span import Seconds, Span, merged, total
 from speechcli.core.transcript import Segment, Transcript, Turn
-from speechcli.core.turns import numbers, tidied
 
 BREATH: Seconds = 0.5
 """Sentences of one speaker that are closer are one turn. People who write down turns do not part them there: of the
@@ -43,17 +42,6 @@ def in_order(turns: Iterable[Turn]) -> tuple[Turn, ...]:
             rows[turn.speaker].append(turn)
     out = (Turn(span.start, span.end, speaker) for speaker, row in rows.items() for span in merged(row))
     return tuple(sorted(out, key=lambda t: (t.start, t.end, t.speaker)))
-
-
-def numbered(turns: Iterable[Turn]) -> tuple[Turn, ...]:
-    """The turns in order, their speakers named SPEAKER_00 and on by first appearance.
-
-    >>> [turn.speaker for turn in numbered([Turn(5.0, 6.0, "a"), Turn(0.0, 1.0, "b")])]
-    ['SPEAKER_00', 'SPEAKER_01']
-    """
-    row = in_order(turns)
-    names = numbers(row)
-    return tuple(replace(turn, speaker=names[turn.speaker]) for turn in row)
 
 
 def renamed(turns: Iterable[Turn], names: Mapping[str, str]) -> tuple[Turn, ...]:
@@ -114,17 +102,16 @@ def talk(turns: Iterable[Turn]) -> dict[str, Seconds]:
     return {speaker: total(row) for speaker, row in rows.items()}
 
 
-def turns_of(segments: Iterable[Segment], within: Seconds = BREATH) -> tuple[Turn, ...]:
-    """Who talks when, by the speakers of segments; a speaker's segments up to `within` apart are one turn.
+def turns_of(said: Iterable[Segment | Turn], within: Seconds = BREATH) -> tuple[Turn, ...]:
+    """Who talks when, by the speakers of segments; what one says with pauses up to `within` is one turn.
 
-    What has no speaker (music, silence that a model noted) gives none. Speakers are named anew, by first appearance.
+    What has no speaker (music, silence that a model noted) gives none.
 
     >>> turns_of([Segment(0.0, 1.0, "So.", speaker="7"), Segment(1.4, 2.0, "Well.", speaker="7")])
-    (Turn(start=0.0, end=2.0, speaker='SPEAKER_00'),)
+    (Turn(start=0.0, end=2.0, speaker='7'),)
     """
     spans: dict[str, list[Span]] = defaultdict(list)
-    for segment in segments:
-        if segment.speaker is not None and segment.duration > 0:
-            spans[segment.speaker].append(segment)
-    talk = [Turn(s.start, s.end, speaker) for speaker, own in spans.items() for s in merged(own, within)]
-    return tidied(talk, max((turn.end for turn in talk), default=0.0))
+    for one in said:
+        if one.speaker is not None:
+            spans[one.speaker].append(one)
+    return in_order(Turn(s.start, s.end, speaker) for speaker, own in spans.items() for s in merged(own, within))

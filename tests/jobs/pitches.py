@@ -11,7 +11,7 @@ from speechcli.backends.base import Counts, Diarized, Traits
 from speechcli.core.audio import Audio
 from speechcli.core.span import Span
 from speechcli.core.transcript import Stage, Turn, Voice
-from speechcli.timeline.turns import numbered
+from speechcli.core.turns import tidied
 
 RATE = 16_000
 FRAME = RATE // 10
@@ -69,7 +69,7 @@ class _Hearing:
     def end(self) -> Diarized:
         with self._diarizer.change:
             self._diarizer.under_way -= 1
-        turns = numbered(self._turns)
+        turns = tidied(self._turns, max((turn.end for turn in self._turns), default=0.0))
         speakers = list(dict.fromkeys(turn.speaker for turn in turns))
         notes = (f"only {len(speakers)} told apart",) if len(speakers) < self._counts.least > 1 else ()
         voices = tuple(Voice(s, 1.0, (1.0, float(i))) for i, s in enumerate(speakers))

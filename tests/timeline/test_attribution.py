@@ -14,7 +14,7 @@ from speechcli.core.span import Span
 from speechcli.core.transcript import Segment, Transcript, Turn, Word, joined
 from speechcli.timeline.attribution import AT_A_PAUSE, CHANGE, HEAVIEST, PAUSE, attributed, overlapped
 from speechcli.timeline.text import ends_sentence
-from speechcli.timeline.turns import in_order, numbered, overlaps, stretches
+from speechcli.timeline.turns import in_order, overlaps, stretches
 
 
 def words(text: str, start: float = 0.0, each: float = 0.3) -> tuple[Word, ...]:
@@ -254,8 +254,6 @@ def test_turns_in_order_neither_overlap_nor_touch(turns: list[Turn]) -> None:
     for _, own in groupby(sorted(row, key=lambda t: t.speaker), key=lambda t: t.speaker):
         assert all(a.end < b.start for a, b in pairwise(own))
     assert in_order(row) == row
-    names = list(dict.fromkeys(t.speaker for t in numbered(turns)))
-    assert names == [f"SPEAKER_{i:02d}" for i in range(len(names))]
 
 
 DATA = Path(__file__).parent.parent / "data"

@@ -81,14 +81,14 @@ def test_sentences_of_one_speaker_are_one_turn_until_somebody_breathes_longer():
     segments = [Segment(start, end, "So.", speaker=speaker) for speaker, start, end in told]
 
     assert turns_of(segments) == (
-        Turn(0.0, 4.0, "SPEAKER_00"),
-        Turn(4.0, 4.3, "SPEAKER_01"),
-        Turn(4.1 + BREATH, 6.0, "SPEAKER_00"),
+        Turn(0.0, 4.0, "0"),
+        Turn(4.0, 4.3, "1"),
+        Turn(4.1 + BREATH, 6.0, "0"),
     )
 
 
 def test_music_that_a_model_wrote_down_is_nobodys_turn():
     segments = [Segment(0.0, 2.0, "[Music]"), Segment(2.0, 3.0, "Hello.", speaker="3")]
 
-    assert turns_of(segments) == (Turn(2.0, 3.0, "SPEAKER_00"),)
+    assert turns_of(segments) == (Turn(2.0, 3.0, "3"),)
     assert turns_of([Segment(0.0, 2.0, "[Music]")]) == ()

@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from speechcli.backends import community1, settings, wespeaker
+from speechcli.backends import community1, graphs, settings, wespeaker
 from speechcli.backends.base import Counts, Diarized, Setup, Traits
 from speechcli.backends.clusters import Rules, clustered
 from speechcli.backends.community1 import Community1
@@ -29,6 +29,7 @@ from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Stage, Turn, Voice
 from speechcli.core.turns import tidied_with
+from speechcli.errors import UsageError
 from speechcli.numerics import vbx
 from speechcli.numerics.chunks import Chunks, changes, others, related, runs
 from speechcli.numerics.switching import switching
@@ -61,9 +62,12 @@ _SOUND: Seconds = 0.2  # less speech than this in all is none
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """threads: None for as many as there are cores, up to eight. The rest: see `clusters.Rules`."""
+    """threads: None for as many as there are cores, up to eight. engine: openvino or onnxruntime, None for the faster
+    one here. The rest: see `clusters.Rules`.
+    """
 
     threads: int | None = None
+    engine: str | None = None
     cut: float = 0.7
     fa: float = 0.3
     fb: float = 1.0
@@ -71,7 +75,12 @@ class Settings:
 
 def open(setup: Setup) -> Embedded:  # noqa: A001  # every backend's door
     """The diarizer, its models read from `setup.folder`. Raises UsageError, UnavailableError, DataError."""
-    return Embedded(community1.load(setup.folder), settings.parse(Settings, setup.settings, setup.before))
+    own = settings.parse(Settings, setup.settings, setup.before)
+    if own.engine not in (None, *graphs.ENGINES):
+        raise UsageError(f"--set {setup.before}engine={own.engine}: no such engine", " or ".join(graphs.ENGINES))
+    if own.threads is not None and own.threads < 1:
+        raise UsageError(f"--set {setup.before}threads={own.threads}: at least one")
+    return Embedded(community1.load(setup.folder), own)
 
 
 class Embedded:
@@ -79,9 +88,11 @@ class Embedded:
 
     def __init__(self, models: Community1, own: Settings = Settings()) -> None:
         self.traits = Traits(RATE, float("inf"), gives_speakers=True)
-        self.stage = Stage("diarize", "onnxruntime", "community-1", models.revision, (("notice", community1.NOTICE),))
-        self._segmentation = wespeaker.session(models.segmentation)
-        self._voices = WeSpeaker(models)
+        threads = own.threads or min(cores(), _MOST_THREADS)
+        self._segmentation = graphs.opened(models.segmentation, threads, rough=False, engine=own.engine)
+        self._voices = WeSpeaker(models, threads, own.engine)
+        told = (("notice", community1.NOTICE),)
+        self.stage = Stage("diarize", self._segmentation.engine, "community-1", models.revision, told)
         self._plda = vbx.plda(
             models.xvec_mean1,
             models.xvec_mean2,
@@ -91,7 +102,6 @@ class Embedded:
             models.plda_psi,
         )
         self._rules = Rules(own.cut, own.fa, own.fb)
-        threads = own.threads or min(cores(), _MOST_THREADS)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="diarize")
 
     def begin(self, counts: Counts) -> Listening:
@@ -104,8 +114,7 @@ class Embedded:
 
     def segmented(self, sound: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Who is active in chunks, (chunks, frames, 3). sound: (chunks, samples)."""
-        active: NDArray[np.float32] = self._segmentation.run(None, {"waveforms": sound[:, None]})[0]
-        return active > 0.5
+        return self._segmentation({"waveforms": sound[:, None]}) > 0.5
 
     def embedded(
         self, sound: NDArray[np.float32], talking: NDArray[np.uint8], begin: Seconds, start: Seconds

@@ -1,4 +1,4 @@
-"""How voices sound: WeSpeaker's ResNet34 (voxceleb, large margin) as in pyannote's community-1, by onnxruntime.
+"""How voices sound: WeSpeaker's ResNet34 (voxceleb, large margin) as in pyannote's community-1.
 
 Many stretches of one sound share one pass through the network: only its last layer, the mean and spread of the frames,
 is told apart by weights (weighted statistics pooling, Wang et al. 2023, "Wespeaker"), for which the graph takes any
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import kaldi_native_fbank
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from speechcli.backends import graphs
 from speechcli.backends.community1 import Community1
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span, total
@@ -37,14 +37,13 @@ class WeSpeaker:
     # Cosines of prints of one voice and of two, by seconds of speech: see jobs/roster.py.
     alike = 0.5
 
-    def __init__(self, models: Community1) -> None:
-        self._session = session(models.embedding)
+    def __init__(self, models: Community1, threads: int = 1, engine: str | None = None) -> None:
+        """threads: that may call it at once. engine: see `graphs.opened`."""
+        self._graph = graphs.opened(models.embedding, threads, rough=True, engine=engine)
 
     def embed(self, features: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embeddings (stretches, 256). features: (frames, 80), see `fbank`. weights: (stretches, frames), 0..1."""
-        given = {"fbank": features[None], "weights": weights}
-        embeddings: NDArray[np.float32] = self._session.run(None, given)[0]
-        return embeddings
+        return self._graph({"fbank": features[None], "weights": weights})
 
     def voice(self, audio: Audio, spans: Sequence[Span]) -> tuple[float, ...] | None:
         """See `VoicePrinter`: the mean of what its pieces give, by their seconds."""
@@ -94,16 +93,6 @@ def fbank(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 def centres(n_frames: int) -> NDArray[np.float64]:
     """The middles of so many frames of `fbank`, in seconds from the start of the sound."""
     return np.asarray(np.arange(n_frames) * FRAME + _CENTRE, np.float64)
-
-
-def session(model: bytes) -> onnxruntime.InferenceSession:
-    """A model that may be run from several threads at once, each run in its own."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # it keeps the most that it ever held
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def open_printer(models: Community1) -> WeSpeaker:

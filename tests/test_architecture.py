@@ -62,6 +62,7 @@ ENGINE_FILES = {
     "backends/diarize_embedded.py",
     "backends/clusters.py",
     "backends/wespeaker.py",
+    "backends/graphs.py",
 }
 DRAWN_BY = "formats/plot.py"  # in the function that draws
 FILES = sorted(ROOT.rglob("*.py"))

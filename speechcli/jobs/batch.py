@@ -250,8 +250,13 @@ def _transcribed(
                 yield event
                 yield Progress(job, answers[0].window.own.end)
             case run.Ended(job, ending, done):
-                transcript = finished(job, groups.pop(id(job), []), ending, engines)
-                yield Finished(job, transcript, ending, done, event.leave)
+                try:
+                    transcript = finished(job, groups.pop(id(job), []), ending, engines)
+                except SpeechcliError as error:  # of a transcript that came along, and is not there any more
+                    event.leave()
+                    yield run.Failed(job, error)
+                else:
+                    yield Finished(job, transcript, ending, done, event.leave)
             case run.Failed(job, _):
                 groups.pop(id(job), None)
                 yield event
@@ -352,7 +357,7 @@ def finished(
     ending: Ending,
     engines: Engines,
 ) -> Transcript:
-    """The transcript of a recording whose every window has been heard."""
+    """The transcript of a recording whose every window has been heard. Raises as `diarized.with_turns` does."""
     aligner = engines.aligner
 
     def assembled(groups: Sequence[Sequence[Answer]]) -> Transcript:
@@ -370,7 +375,7 @@ def finished(
 
     transcript = channels.made(job, groups, assembled) if job.question.split else assembled(groups)
     transcript = replace(transcript, recording=ending.facts)
-    return diarized.with_turns(job, diarized.of_segments(transcript)) if job.question.turns else transcript
+    return diarized.with_turns(job, diarized.of_segments(transcript), ending) if job.question.turns else transcript
 
 
 def _written(made: Finished, rendering: Rendering, manifest: Manifest, look: Look | None) -> Outcome:

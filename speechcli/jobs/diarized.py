@@ -206,14 +206,15 @@ def of_segments(transcript: Transcript) -> Transcript:
     return replace(transcript, turns=turns_of(transcript.turns or transcript.segments))
 
 
-def with_turns(job: Job, heard: Transcript) -> Transcript:
-    """The transcript that the job brings along, its words' speakers those that were heard in its recording."""
+def with_turns(job: Job, heard: Transcript, ending: Ending) -> Transcript:
+    """The transcript that the job brings along, its words' speakers those that were heard in its recording.
+
+    Raises DataError and its like where that file cannot be read any more.
+    """
     if job.text is None:
         return heard
-    made = attributed(transcript_in(job.text), heard.turns)
-    verdict = replace(made.verdict, notes=tuple(dict.fromkeys((*made.verdict.notes, *heard.verdict.notes))))
-    stages = tuple(replace(stage, stage="diarize") for stage in heard.made_by)
-    return replace(made, verdict=verdict, made_by=(*_without_diarizers(made), *stages))
+    stages = [replace(stage, stage="diarize") for stage in heard.made_by]
+    return _renewed(job, transcript_in(job.text), heard.turns, heard.verdict.notes, ending, *stages)
 
 
 def read_turns(path: Path, wanted: str) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
@@ -262,7 +263,7 @@ def _made(found: Found, stage: Stage, roster: Roster | None, before: Finished | 
         if before is not None:
             made = _with(before.transcript, diarized.turns, diarized.notes, made_by)
         elif job.text is not None:
-            made = _renewed(job, transcript_in(job.text), diarized, ending, made_by)
+            made = _renewed(job, transcript_in(job.text), diarized.turns, diarized.notes, ending, made_by)
         else:
             made = _of_turns(job, diarized, ending, made_by)
     except SpeechcliError as error:
@@ -286,9 +287,11 @@ def _of_turns(job: Job, diarized: Diarized, ending: Ending, made_by: Stage) -> T
     )
 
 
-def _renewed(job: Job, transcript: Transcript, diarized: Diarized, ending: Ending, made_by: Stage) -> Transcript:
+def _renewed(
+    job: Job, transcript: Transcript, turns: Sequence[Turn], notes: Sequence[str], ending: Ending, *made_by: Stage
+) -> Transcript:
     """The transcript that the job brings along, with the speakers that were heard in its recording."""
-    made = _with(transcript, diarized.turns, (*diarized.notes, *_strange(transcript, ending)), made_by)
+    made = _with(transcript, turns, (*notes, *_strange(transcript, ending)), *made_by)
     return replace(
         made,
         source=Path(job.name).name,
@@ -319,13 +322,13 @@ def _joined(job: Job) -> Finished:
     return Finished(job, made, ending, nothing, nothing)
 
 
-def _with(transcript: Transcript, turns: Sequence[Turn], notes: Sequence[str], stage: Stage) -> Transcript:
+def _with(transcript: Transcript, turns: Sequence[Turn], notes: Sequence[str], *stages: Stage) -> Transcript:
     made = attributed(transcript, turns)
     if n_shared := _shared(transcript.segments, turns):
         several = f"{n_shared} segments" if n_shared > 1 else "1 segment"
         notes = (*notes, f"{several} without word times, with talk of several: whoever talks most has it")
     verdict = replace(made.verdict, notes=tuple(dict.fromkeys((*made.verdict.notes, *notes))))
-    return replace(made, verdict=verdict, made_by=(*_without_diarizers(made), stage))
+    return replace(made, verdict=verdict, made_by=(*_without_diarizers(made), *stages))
 
 
 def _shared(segments: Sequence[Segment], turns: Sequence[Turn]) -> int:

@@ -15,7 +15,7 @@ from tones import RULES, Ear, Energy, melody, tune
 from speechcli.backends.base import Counts, Diarized, OutOfMemoryError
 from speechcli.core.span import Span
 from speechcli.core.transcript import Segment, Stage, Transcript, Turn, Verdict, Word
-from speechcli.errors import BusyError, DataError, MediaError, UnavailableError
+from speechcli.errors import BusyError, DataError, MediaError, NoInputError, UnavailableError
 from speechcli.formats import table
 from speechcli.jobs import batch, manifest, plan, run
 from speechcli.jobs.aligned import Finished
@@ -432,6 +432,41 @@ def test_a_model_that_tells_speakers_gives_turns_of_its_segments():
 
     assert made.turns == (Turn(0.0, 2.0, "SPEAKER_07"), Turn(3.0, 6.0, "SPEAKER_07"))
     assert made.segments == SAID.segments
+
+
+class Telling(Ear):
+    """Hears tones, and takes all for somebody's."""
+
+    def transcribe(self, batch, hints):
+        heard = super().transcribe(batch, hints)
+        return [replace(h, segments=tuple(replace(s, speaker="7") for s in h.segments)) for h in heard]
+
+
+def test_a_transcript_whose_speakers_a_transcriber_tells_is_told_as_much_about(tmp_path, recordings):
+    strange = replace(SAID, recording=(("fingerprint", "blake2b:0"),), duration=1.0)
+    one = job(tmp_path, "a", tones_of(*melody(1, 12)), replace(HEARD, turns=True), text_of(tmp_path, strange))
+
+    (made,) = finished(batch.worked([one], Engines(Telling(), Energy(), recordings)))
+
+    assert [s.text for s in made.transcript.segments] == [s.text for s in SAID.segments]
+    assert {s.speaker for s in made.transcript.segments} == {"SPEAKER_00"}
+    assert made.transcript.duration == 6.0
+    assert any("other bytes" in note for note in made.transcript.verdict.notes)
+
+
+def test_a_transcript_that_is_gone_fails_alone(tmp_path, recordings):
+    gone = job(tmp_path, "a", tones_of(*melody(1, 12)), replace(HEARD, turns=True), text_of(tmp_path))
+    one = job(tmp_path, "b", tones_of(*melody(1, 12)), replace(HEARD, turns=True))
+    gone.text.path.unlink()
+
+    events = list(batch.worked([gone, one], Engines(Telling(), Energy(), recordings)))
+
+    (failed,) = [event for event in events if isinstance(event, run.Failed)]
+    (made,) = [event for event in events if isinstance(event, Finished)]
+    assert (failed.job, made.job) == (gone, one)
+    assert isinstance(failed.error, NoInputError)
+    with Journal(gone.journal):  # nobody else has it
+        pass
 
 
 # --- plan and manifest ---

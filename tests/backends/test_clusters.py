@@ -6,6 +6,8 @@ import pytest
 from speechcli.backends.base import Counts
 
 pytest.importorskip("scipy", reason="needs the extra: pip install speechcli[diarize]")
+from scipy.cluster import hierarchy
+
 from speechcli.backends import clusters
 from speechcli.backends.clusters import Rules, clustered
 from speechcli.numerics import vbx
@@ -118,10 +120,44 @@ def test_long_recordings_give_what_short_ones_do(sizes, monkeypatch):
     for together in (17, 40, 64):
         monkeypatch.setattr(clusters, "_TOGETHER", together)
         parts = found(windows)
+        assert agree(clusters._agglomerated(vbx.unit(windows), unrelated, 0.7), who)
         assert agree(parts, at_once)
         assert agree(parts, who)
         assert found(windows, Counts(4, 4)).max() + 1 == 4
         assert found(windows, Counts(most=1)).max() == 0
+
+
+@pytest.mark.parametrize("cut", [0.5, 0.8, 1.05])
+def test_clusters_of_parts_are_put_together_as_scipys_average_linkage_does(cut):
+    """From single windows, and from pairs of them, which the tree puts together first."""
+    random = np.random.default_rng(16)
+    pairs = np.repeat(vbx.unit(random.normal(0, 1, (25, 6))), 2, axis=0)
+    directions = vbx.unit(pairs + random.normal(0, 0.01, pairs.shape))
+    whole = hierarchy.fcluster(hierarchy.linkage(directions, "average", metric="cosine"), cut, "distance")
+
+    for begun in (np.arange(50), np.arange(50) // 2):
+        assert agree(clusters._merged(directions, begun, 1, cut), whole)
+    assert 2 < len(set(whole.tolist())) < 25
+
+
+def test_clusters_that_point_the_same_way_are_one_though_vbx_keeps_them_apart():
+    windows, who = voices((50, 50), 17)
+    eager = Rules(cut=0.2, fa=5.0, fb=0.01)
+    guess = clusters._agglomerated(vbx.unit(windows), unrelated, eager.cut)
+    kept = vbx.vbx(of()(windows), guess, of().between, eager.fa, eager.fb).argmax(axis=1)
+    assert len(set(kept.tolist())) > 10
+
+    assert agree(clustered(windows, unrelated, of(), ANY, eager), who)
+
+
+def test_a_speaker_asked_for_is_more_than_an_outlier():
+    """Two close voices, and a window like neither that nobody would take for a speaker: the voices are the two."""
+    windows, who = two_alike(10, 1.2)
+    odd = vbx.unit(np.random.default_rng(18).normal(0, 1, SIZE)) + 0.4 * vbx.unit(windows.mean(axis=0))
+    with_it = np.concatenate([windows, odd[None].astype(np.float32)])
+    assert found(with_it).max() == 0
+
+    assert agree(found(with_it, Counts(2, 2))[:-1], who)
 
 
 def test_parts_are_asked_for_the_segmentations_word_on_them_alone(monkeypatch):

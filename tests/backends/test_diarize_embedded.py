@@ -221,12 +221,32 @@ def test_ten_minutes_in_bounded_memory_and_a_voice_has_its_name_to_the_end(diari
 # --- the same sound, however it comes ---
 
 
-@pytest.mark.parametrize("size", [1600, 8 * RATE, 1 << 30], ids=["0.1 s", "8 s", "all at once"])
-def test_blocks_of_whatever_size_give_the_same_turns(diarizer, two, found_of_two, size, monkeypatch):
-    """Worked off every few seconds, so that this short a talk is many rounds."""
-    monkeypatch.setattr(diarize_embedded, "_ROUND", 5.0)
+@pytest.fixture(scope="module")
+def late(two) -> np.ndarray:
+    """The talk after half a minute: somebody begins where one stretch ends, and another one's margin."""
+    rest = np.random.default_rng(4).normal(0, 3e-4, 33 * RATE).astype(np.float32)
+    return np.concatenate([rest[: round((40.5 - 7.8) * RATE)], two.samples, rest[: 15 * RATE]])
 
-    assert heard(diarizer, two.samples, size=size) == found_of_two
+
+@pytest.fixture(scope="module")
+def found_late(diarizer, late) -> Diarized:
+    return heard(diarizer, late)
+
+
+@pytest.mark.parametrize("size", [1600, 8 * RATE, 1 << 30], ids=["0.1 s", "8 s", "all at once"])
+def test_blocks_of_whatever_size_give_the_same_turns(diarizer, late, found_late, size, monkeypatch):
+    """Worked off every few seconds, so that little more than a minute is many rounds."""
+    monkeypatch.setattr(diarize_embedded, "_ROUND", 3.0)
+
+    assert heard(diarizer, late, size=size) == found_late
+
+
+def test_a_talk_that_begins_late_is_the_same_talk(found_late, late, two):
+    shifted = tuple((Span(span.start + 40.5 - 7.8, span.end + 40.5 - 7.8), who) for span, who in two.turns)
+
+    assert speakers(found_late) == 2
+    assert error_rate(found_late, Talk(late, shifted)) < 0.06
+    assert error_rate(found_late, Talk(late, shifted), 0.25) < 0.03
 
 
 def test_blocks_are_not_written_to_and_empty_ones_do_no_harm(diarizer, two):

@@ -112,6 +112,16 @@ def test_stretches_of_one_speaker_and_of_two():
     assert found.tolist() == [[1, -1, 1], [-1, 1, -1], [1, -1, 1]]
 
 
+@pytest.mark.parametrize(("start", "heard_by_it"), [(-11, False), (-10, True), (30, True), (31, False)])
+def test_a_chunk_speaks_of_stretches_whose_middle_half_it_hears(start, heard_by_it):
+    """A stretch of forty frames beside one inside a chunk of sixty, where one speaker talks all the time."""
+    starts = np.array(sorted([60 + start, 65]))
+
+    found = related(Chunks(60.0, [np.zeros((60, 2), np.bool_), np.ones((60, 1), np.bool_)]), starts, starts + 40)
+
+    assert found[0, 1] == heard_by_it
+
+
 def test_stretches_that_no_chunk_hears_together_are_not_related():
     active = np.ones((40, 1), np.bool_)
     starts = np.array([0, 200])

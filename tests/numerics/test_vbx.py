@@ -56,7 +56,8 @@ def kaldi_plda(seed: int, size: int = 10, wide: int = 16) -> dict[str, np.ndarra
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(("fa", "fb"), [(0.3, 1.0), (0.07, 0.8), (1.0, 5.0)])
 def test_shares_are_those_of_the_published_formulas(seed, fa, fb):
-    x, _, between = voices(3, 20, seed)
+    """Among them voices so close that it takes more than ten rounds."""
+    x, _, between = voices(3, 20, seed, size=(40, 12, 3)[seed % 3])
     first = np.random.default_rng(seed).permutation(np.arange(len(x)) % 7)
 
     found = vbx.vbx(x, first, between, fa, fb)
@@ -87,6 +88,15 @@ def test_the_more_speakers_are_held_back_the_fewer_there_are():
 
     assert found[0] >= found[1] >= found[2]
     assert found[0] > found[2]
+
+
+def test_there_are_no_more_rounds_than_were_asked_for():
+    x, _, between = voices(3, 20, 2, size=3)
+    first = np.arange(len(x)) % 7
+
+    for rounds in (1, 3):
+        found = vbx.vbx(x, first, between, FA, FB, rounds)
+        np.testing.assert_allclose(found, as_published(x, first, between, FA, FB, rounds), rtol=1e-6, atol=1e-9)
 
 
 def test_a_single_point_and_a_single_speaker_are_possible():

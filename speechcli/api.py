@@ -432,6 +432,9 @@ def _diarized(
         },
     )
     resolved = None if split else diarized.resolve(wanted)
+    knows = bool(options.enroll or options.link_speakers)
+    if resolved is not None and knows and resolved.name != catalog.EMBEDDED_DIARIZER:
+        raise UsageError("enroll and link_speakers need the voice prints of the embedded diarizer", "its model")
     asked = Question(
         model="",
         revision="",
@@ -447,9 +450,7 @@ def _diarized(
         for i, ((path, name), text) in enumerate(zip(recordings, texts, strict=True))
     ]
     engines = batch.diarizing(resolved, program, options.longest, split)
-    if resolved is not None and (options.enroll or options.link_speakers):
-        if resolved.name != catalog.EMBEDDED_DIARIZER:
-            raise UsageError("enroll and link_speakers need the voice prints of the embedded diarizer", "its model")
+    if resolved is not None and knows:
         clips = {name: [Path(path)] for name, path in options.enroll.items()}
         engines, _ = batch.knowing(engines, jobs, clips, options.link_speakers, options.model_dir)
     return _worked(jobs, engines)

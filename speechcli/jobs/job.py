@@ -191,7 +191,7 @@ def told_of(aligner: Resolved | None) -> tuple[str, ...]:
     if aligner is None:
         return ()
     wanted = aligner.wanted
-    settings = [f"{key}={text}" for key, text in sorted(wanted.settings.items())]
+    settings = [f"{key}={text}" for key, text in wanted.told]
     if wanted.longest is not None:
         settings.append(f"longest={wanted.longest:g}")
     return (aligner.name, aligner.revision, wanted.dtype, *settings)

@@ -13,6 +13,7 @@ from pitches import RATE, Pitches, talk
 from tones import RULES, Ear, Energy, melody, tune
 
 from speechcli.backends.base import Counts, Diarized, OutOfMemoryError
+from speechcli.backends.registry import Resolved, Wanted
 from speechcli.core.span import Span
 from speechcli.core.transcript import Segment, Stage, Transcript, Turn, Verdict, Word
 from speechcli.errors import BusyError, DataError, MediaError, NoInputError, UnavailableError
@@ -22,7 +23,7 @@ from speechcli.jobs.aligned import Finished
 from speechcli.jobs.batch import Engines
 from speechcli.jobs.diarized import after, given, of_segments, read_turns, work
 from speechcli.jobs.hearings import Listened
-from speechcli.jobs.job import Job, Question, Rendering, Text
+from speechcli.jobs.job import Job, Question, Rendering, Text, told_of
 from speechcli.jobs.journal import Journal
 from speechcli.jobs.recording import Recordings
 from speechcli.media.files import fingerprint
@@ -482,6 +483,16 @@ def test_questions_that_nobody_asks_speakers_of_have_the_key_that_they_always_ha
         Question("m", "1", turns=True),
     ]
     assert len({question.key() for question in asked}) == len(asked)
+
+
+def test_weights_in_fewer_bits_are_another_diarizer():
+    told = [
+        told_of(Resolved(Wanted("m", settings={"b": "1", "a": "2"}, quantize=bits), "m", "r", None, "hf-diarizer"))
+        for bits in (None, "int8", "int4")
+    ]
+
+    assert told[0][-2:] == ("a=2", "b=1")
+    assert len(set(told)) == 3
 
 
 def test_who_speaks_and_what_is_said_are_two_answers_of_one_recording(tmp_path, recordings, no_power_cuts):

@@ -139,6 +139,8 @@ def work(
 ) -> int:
     """The exit code. Raises what ends the whole run."""
     wanted = replace(wanted, offline=wanted.offline or env("HF_HUB_OFFLINE") == "1", cards=environment.cards())
+    if diarizer is not None:
+        diarizer = replace(diarizer, offline=wanted.offline, cards=wanted.cards)
     with ExitStack() as temporary:
         found = gathered(named, temporary)
         output = target.output
@@ -148,22 +150,21 @@ def work(
         rendering = replace(rendering, formats=where.formats)
         program = ffmpeg.find(environment.ffmpeg())
         if choices.dry_run:
-            question = _as_asked(question, wanted, diarizer)
+            question = _as_asked(question, wanted, diarizer, voices)
             jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
             return _dry_run(jobs, rendering, wanted, program, choices)
         check_summary(choices)
         other = registry.aligner_of(wanted)
         resolved = registry.resolve(wanted)
         aligner = None if other is None else registry.resolve(other)
-        speakers = None if diarizer is None else diarizers.resolve(replace(diarizer, offline=wanted.offline))
+        speakers = None if diarizer is None else diarizers.resolve(diarizer)
         tell_notices(resolved, aligner, speakers)
-        known = voices.told(speakers)
         question = replace(
             question,
             model=resolved.name,
             revision=resolved.revision,
             aligner=told_of(aligner),
-            diarizer=told_of(speakers) + known,
+            diarizer=told_of(speakers) + voices.told(speakers),
         )
         jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
 
@@ -385,7 +386,9 @@ def _told(wish: Wish, hints: lists.FileHints, question: Question) -> Wish:
     return replace(wish, question=replace(question, hints=told, track=track), speakers=dict(hints.speakers))
 
 
-def _as_asked(question: Question, wanted: registry.Wanted, diarizer: registry.Wanted | None) -> Question:
+def _as_asked(
+    question: Question, wanted: registry.Wanted, diarizer: registry.Wanted | None, voices: Voices
+) -> Question:
     """The question as a run would ask it, as far as that can be known: nothing is fetched for a plan."""
     try:
         resolved = registry.resolve(replace(wanted, offline=True))
@@ -396,12 +399,13 @@ def _as_asked(question: Question, wanted: registry.Wanted, diarizer: registry.Wa
         aligner = None if other is None else registry.resolve(replace(other, offline=True))
     except UnavailableError:
         aligner = None
+    speakers = None if diarizer is None else resolved_offline(diarizer)
     return replace(
         question,
         model=resolved.name,
         revision=resolved.revision,
         aligner=told_of(aligner),
-        diarizer=told_of(None if diarizer is None else resolved_offline(diarizer)),
+        diarizer=told_of(speakers) + voices.told(speakers),
     )
 
 

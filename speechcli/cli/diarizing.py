@@ -70,8 +70,8 @@ def diarize(
         work.check_summary(choices)
         work.tell_notices(resolved)
         asked = replace(asked, diarizer=asked.diarizer + voices.told(resolved))
-        pictures = Pictures(plot, several=len(taken) > 1)
         jobs = plan.jobs([_asking(wish, asked) for wish in wishes], where)
+        pictures = Pictures(plot, jobs)
         errors = {wish.text.path: error for wish, error in taken if error is not None and wish.text is not None}
         refused = {id(j): errors[j.text.path] for j in jobs if j.text is not None and j.text.path in errors}
         if choices.dry_run:

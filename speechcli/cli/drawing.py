@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,26 +16,29 @@ from speechcli.errors import OK, SpeechcliError, UnavailableError, UsageError
 from speechcli.formats import plot, table
 from speechcli.jobs.job import Job
 from speechcli.jobs.output import check_file, check_folder, write_atomically
+from speechcli.jobs.plan import top
 
 
 @dataclass(slots=True)
 class Pictures:
     """Is shown each transcript that was made.
 
-    file: `--plot`. several: recordings, for which it is a folder. code: the exit code of a picture that went wrong.
+    file: `--plot`; of several jobs a folder, with those folders in it that their outputs are in. code: the exit code of
+    a picture that went wrong.
     """
 
     file: Path | None
-    several: bool
+    jobs: Sequence[Job]
     code: int = OK
+    _top: Path = Path()
     _last: list[Transcript] = field(default_factory=list)
 
     def __call__(self, job: Job, shown: Transcript) -> None:
-        if not self.several:
+        if len(self.jobs) == 1:
             self._last = [shown]
         if self.file is None:
             return
-        path = self.file / f"{_name(job)}.svg" if self._is_folder else self.file
+        path = self.file / f"{_name(job, self._top)}.svg" if self._is_folder else self.file
         try:
             write_atomically(path, [plot.drawn(shown, plot.kind_of(path))])
         except SpeechcliError as error:
@@ -50,6 +55,7 @@ class Pictures:
             if self.file.suffix.lower() in (".svg", ".png") and not self.file.is_dir():
                 raise UsageError(f"--plot {self.file} is one picture, of one recording", "name a folder")
             check_folder(self.file)
+            self._top = top(self.jobs)
         else:
             plot.kind_of(self.file)
             check_folder(self.file.parent)
@@ -63,12 +69,13 @@ class Pictures:
 
     @property
     def _is_folder(self) -> bool:
-        return self.file is not None and (self.several or self.file.is_dir())
+        return self.file is not None and (len(self.jobs) > 1 or self.file.is_dir())
 
 
-def _name(job: Job) -> str:
-    """What the picture of a recording is called: as its output, without suffix."""
+def _name(job: Job, folder: Path) -> str:
+    """What the picture of a recording is called: as its output seen from the folder above all, without suffix."""
     if not job.outputs:
         return Path(job.name).stem
     form, path = job.outputs[0]
-    return path.name.removesuffix(table.named(form).suffix)
+    seen = os.path.relpath(path, folder)
+    return (path.name if seen.startswith(os.pardir) else seen).removesuffix(table.named(form).suffix)

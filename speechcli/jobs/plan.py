@@ -323,6 +323,14 @@ def _weight(path: Path) -> float:
         return 0.0
 
 
+def top(jobs: Sequence[Job]) -> Path:
+    """The folder above all the roots of these jobs. Raises UsageError."""
+    try:
+        return Path(os.path.commonpath({os.path.abspath(job.root) for job in jobs}))
+    except ValueError as error:
+        raise UsageError("the recordings lie on several drives, with no folder above", "give --output-dir") from error
+
+
 def load_manifests(made: Sequence[Job]) -> Mapping[Path, Manifest]:
     """The manifest of every root."""
     return {root: manifests.load(root) for root in dict.fromkeys(job.root for job in made)}

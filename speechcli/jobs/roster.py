@@ -41,6 +41,7 @@ from speechcli.errors import DataError, from_os
 from speechcli.jobs.job import Job
 from speechcli.jobs.locks import lock, names
 from speechcli.jobs.output import write_atomically
+from speechcli.jobs.plan import top
 from speechcli.timeline.speakers import Known, likenesses, matched
 
 NAME = ".speechcli-voices.json"
@@ -166,12 +167,11 @@ class Roster:
 
 
 def voices_file(jobs: Sequence[Job]) -> Path:
-    """Where the voices of a batch are kept: at the root of its outputs, above all of them where there are several."""
-    roots = {os.path.abspath(job.root) for job in jobs}
-    try:
-        return Path(os.path.commonpath(roots)) / NAME
-    except ValueError as error:  # on several drives
-        raise DataError("recordings on several drives cannot be linked", "give one --output-dir") from error
+    """Where the voices of a batch are kept: at the root of its outputs, above all of them where there are several.
+
+    Raises UsageError where there is none.
+    """
+    return top(jobs) / NAME
 
 
 @contextmanager

@@ -243,7 +243,7 @@ def test_turns_that_are_given_are_joined_without_a_recording_or_a_model(result, 
 @pytest.mark.parametrize(
     ("turns", "code", "told"),
     [
-        ("SPEAKER other 1 0.0 2.1 <NA> <NA> Anna <NA> <NA>\n", 0, "names its recording other, not talk"),
+        ("SPEAKER other 1 0.0 2.1 <NA> <NA> Anna <NA> <NA>\n", 0, "calls its recording other, not talk"),
         (
             "SPEAKER a 1 0 2 <NA> <NA> A <NA>\nSPEAKER b 1 0 2 <NA> <NA> B <NA>\n",
             65,
@@ -433,6 +433,29 @@ def test_a_transcript_of_ours_is_not_overwritten_by_turns(speechcli, here, model
     assert (here / "a.json").read_bytes() == before
     assert speechcli("diarize", "a.wav").code == 0
     assert speechcli("transcribe", "a.wav", "-f", "json").err.strip() == "a.wav: already done"
+
+
+def test_recordings_of_one_name_in_two_folders_have_a_picture_each(speechcli, here, models):
+    for name in ("a", "b"):
+        (here / name).mkdir()
+        (here / name / "talk.srt").write_text(f"1\n00:00:00,000 --> 00:00:02,000\n{name}\n")
+    (here / "gold.rttm").write_text("SPEAKER talk 1 0.0 1.5 <NA> <NA> Anna <NA> <NA>\n")
+
+    done = speechcli("diarize", "a/talk.srt", "b/talk.srt", "--turns", "gold.rttm", "--plot", "drawn")
+
+    assert done.code == 0, done.err
+    drawn = sorted(str(path.relative_to(here)) for path in (here / "drawn").rglob("*.svg"))
+    assert drawn == ["drawn/a/talk.diarized.svg", "drawn/b/talk.diarized.svg"]
+
+
+def test_a_dry_run_knows_what_is_done_with_linked_speakers_too(speechcli, here, models):
+    soundfile.write(here / "a.wav", clip("jfk").samples[: 3 * RATE], RATE)
+    command = ("transcribe", "a.wav", "-f", "json", "--diarize", "--link-speakers")
+    assert speechcli(*command).code == 0
+
+    done = speechcli(*command, "--dry-run")
+
+    assert "skip (done)" in done.out
 
 
 def test_a_dry_run_shows_the_plan_and_does_nothing(speechcli, talk, here, result):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,8 @@ ISLAND = 4  # frames, 64 ms apart: fewer between two leaks is leak too, where th
 ENOUGH = 24  # frames, 1.5 s, of talk that show a delay
 MEMORY = 0.7  # of the filters, from block to block: paths change slowly
 
-Spectra = NDArray[np.complex64]
+Spectra: TypeAlias = NDArray[np.complex64]
+_Number = TypeVar("_Number", np.float32, np.float64, np.complex64)
 
 
 class Crosstalk:
@@ -76,7 +78,7 @@ class Crosstalk:
         source = self._spectra(heard[a], path.lag, n)
         own = _smooth(energy[b])
         louder = _smooth(_energy(source)) > least * own
-        rest = _smooth(_energy(target - source * path.learnt(source[louder], target[louder])))
+        rest = _smooth(_energy(target - path.made(source, target, louder)))
         return _closed((rest < (1.0 - EXPLAINED) * own) & louder, (rest < (1.0 - HARDLY) * own) & louder)
 
     def _lag(self, source: Samples, target: Samples) -> int:
@@ -118,12 +120,20 @@ class _Path:
         self._cross = np.zeros(bins, np.complex128)
         self._power = np.zeros(bins)
 
-    def learnt(self, source: Spectra, target: Spectra) -> NDArray[np.complex64]:
-        """The filter's transfer function, shape (bins,), with what these frames say of it."""
-        self._cross = MEMORY * self._cross + np.sum(target * np.conj(source), axis=0)
-        self._power = MEMORY * self._power + np.sum(np.abs(source) ** 2, axis=0)
+    def made(self, source: Spectra, target: Spectra, used: NDArray[np.bool_]) -> Spectra:
+        """What the filter makes of the source; it learns from these frames as far as they are used.
+
+        From a frame and its neighbours nothing is learnt for themselves: they would explain any sound a little, and a
+        short one all of it.
+        """
+        cross = np.where(used[:, None], target * np.conj(source), 0)
+        power = np.where(used[:, None], np.abs(source) ** 2, 0)
+        self._cross = MEMORY * self._cross + cross.sum(axis=0)
+        self._power = MEMORY * self._power + power.sum(axis=0)
         least = 1e-6 * float(self._power.max()) + 1e-12
-        return (self._cross / (self._power + least)).astype(np.complex64)
+        learnt = (self._cross - _smooth(cross)) / (np.maximum(self._power - _smooth(power), 0.0) + least)
+        made: Spectra = (source * learnt).astype(np.complex64)
+        return made
 
 
 def _energy(spectra: Spectra) -> NDArray[np.float64]:
@@ -132,10 +142,12 @@ def _energy(spectra: Spectra) -> NDArray[np.float64]:
     return energy
 
 
-def _smooth(energy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Over three frames."""
-    around = np.pad(energy, 1)
-    return around[:-2] + around[1:-1] + around[2:]
+def _smooth(rows: NDArray[_Number]) -> NDArray[_Number]:
+    """Over three frames, the first axis."""
+    out = rows.copy()
+    out[1:] += rows[:-1]
+    out[:-1] += rows[1:]
+    return out
 
 
 def _closed(leaked: NDArray[np.bool_], likely: NDArray[np.bool_]) -> NDArray[np.bool_]:

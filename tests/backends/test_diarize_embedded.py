@@ -1,5 +1,6 @@
 """Who speaks when, by the models that come along: talks made of clips of data/, so it is known who speaks when."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,13 +31,18 @@ def opened(**settings: str) -> Embedded:
     return diarize_embedded.open(Setup("community-1", community1.find(), community1.REVISION, 60.0, settings=settings))
 
 
-@pytest.fixture(scope="module")
-def diarizer() -> Iterator[Embedded]:
+@pytest.fixture(scope="module", autouse=True)
+def _models() -> None:
     try:
         diarizers.check_packages()
-        made = opened()
+        community1.find()
     except UnavailableError as error:
         pytest.skip(f"needs the extra speechcli[diarize]: {error}")
+
+
+@pytest.fixture(scope="module")
+def diarizer(_models) -> Iterator[Embedded]:
+    made = opened()
     yield made
     made.close()
 
@@ -411,9 +417,37 @@ def test_its_stage_gives_the_notice_and_its_traits_what_it_takes(diarizer):
     assert (diarizer.traits.rate, diarizer.traits.gives_speakers) == (RATE, True)
 
 
-def test_a_setting_that_it_does_not_have_is_refused():
-    with pytest.raises(UsageError, match="nonsense"):
-        opened(nonsense="1")
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_either_engine_hears_who_speaks_when_and_is_named(engine, two):
+    if engine == "openvino":
+        pytest.importorskip("openvino", reason="needs OpenVINO: pip install openvino")
+    own = opened(engine=engine)
+
+    try:
+        found = heard(own, two.samples)
+    finally:
+        own.close()
+    assert own.stage.engine == engine
+    assert speakers(found) == 2
+    assert error_rate(found, two) < 0.05
+    assert error_rate(found, two, 0.25) < 0.02
+
+
+def test_without_openvino_it_is_onnxruntime_but_not_where_the_other_was_asked_for(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+
+    own = opened()
+    own.close()
+
+    assert own.stage.engine == "onnxruntime"
+    with pytest.raises(UnavailableError, match="OpenVINO"):
+        opened(engine="openvino")
+
+
+@pytest.mark.parametrize("wrong", [{"nonsense": "1"}, {"engine": "steam"}, {"threads": "0"}, {"cut": "far"}])
+def test_a_setting_that_it_does_not_have_is_refused(wrong):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        opened(**wrong)
 
 
 def test_the_cut_decides_how_unlike_two_speakers_must_be(diarizer, two):

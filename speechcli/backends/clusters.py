@@ -85,22 +85,22 @@ def _tree_cut(directions: Floats, related: NDArray[np.float32], cut: float) -> L
 def _merged(directions: Floats, labels: Labels, most: int, cut: float = np.inf) -> Labels:
     """Clusters merged by average linkage while they are nearer than `cut`, and more than `most`."""
     sizes = np.bincount(labels).astype(np.float64)
-    sums = np.zeros((len(sizes), directions.shape[1]))
-    np.add.at(sums, labels, directions)
+    means = np.zeros((len(sizes), directions.shape[1]))
+    np.add.at(means, labels, directions)
+    means /= sizes[:, None]
     belongs = np.arange(len(sizes))
-    alive = list(range(len(sizes)))
-    while len(alive) > most:
-        means = sums[alive] / sizes[alive, None]
-        near = means @ means.T
-        np.fill_diagonal(near, -np.inf)
-        a, b = np.unravel_index(int(near.argmax()), near.shape)
-        if 1 - near[a, b] >= cut:
+    near = means @ means.T
+    np.fill_diagonal(near, -np.inf)
+    for _ in range(len(sizes) - most):
+        keep, gone = np.unravel_index(int(near.argmax()), near.shape)
+        if 1 - near[keep, gone] >= cut:
             break
-        keep, gone = alive[int(a)], alive[int(b)]
-        sums[keep] += sums[gone]
-        sizes[keep] += sizes[gone]
+        both = sizes[keep] + sizes[gone]
+        means[keep] = (means[keep] * sizes[keep] + means[gone] * sizes[gone]) / both
+        sizes[keep] = both
         belongs[belongs == gone] = keep
-        alive.remove(gone)
+        near[keep] = near[:, keep] = np.where(np.isfinite(near[keep]), means @ means[keep], -np.inf)
+        near[gone] = near[:, gone] = -np.inf
     return _numbered(belongs[labels])
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from speechcli.core.audio import Samples
 from speechcli.core.span import Seconds, to_samples
 
-EXPLAINED = 0.35  # share of a frame's energy from which on it is another channel's sound
+EXPLAINED = 0.4  # share of a frame's energy from which on it is another channel's sound
 FAINTER = 0.5  # energy of a leak over that of what leaked, at most: -3 dB
 LATEST: Seconds = 0.4  # an echo by way of the other end of a line
 EARLIEST: Seconds = 0.05  # channels may be recorded with unlike delays
@@ -31,7 +31,7 @@ ENOUGH = 24  # frames, 1.5 s, of talk that show a delay
 MEMORY = 0.7  # of the filters, from block to block: paths change slowly
 
 Spectra: TypeAlias = NDArray[np.complex64]
-_Number = TypeVar("_Number", np.float32, np.float64, np.complex64)
+_Number = TypeVar("_Number", np.float64, np.complex128)
 
 
 class Crosstalk:
@@ -78,7 +78,7 @@ class Crosstalk:
         source = self._spectra(heard[a], path.lag, n)
         own = _smooth(energy[b])
         louder = _smooth(_energy(source)) > least * own
-        rest = _smooth(_energy(target - path.made(source, target, louder)))
+        rest = _smooth(_energy(target - path.made(source, target, louder / (own + self._floor))))
         return _closed((rest < (1.0 - EXPLAINED) * own) & louder, (rest < (1.0 - HARDLY) * own) & louder)
 
     def _lag(self, source: Samples, target: Samples) -> int:
@@ -120,14 +120,17 @@ class _Path:
         self._cross = np.zeros(bins, np.complex128)
         self._power = np.zeros(bins)
 
-    def made(self, source: Spectra, target: Spectra, used: NDArray[np.bool_]) -> Spectra:
-        """What the filter makes of the source; it learns from these frames as far as they are used.
+    def made(self, source: Spectra, target: Spectra, weights: NDArray[np.float64]) -> Spectra:
+        """What the filter makes of the source; it learns from these frames, by their weights, shape (frames,).
+
+        The less there is in the target, the more a frame says: what is not leaked is noise to the filter, and weighted
+        least squares go by one over its variance.
 
         From a frame and its neighbours nothing is learnt for themselves: they would explain any sound a little, and a
         short one all of it.
         """
-        cross = np.where(used[:, None], target * np.conj(source), 0)
-        power = np.where(used[:, None], np.abs(source) ** 2, 0)
+        cross = weights[:, None] * target * np.conj(source)
+        power = weights[:, None] * np.abs(source) ** 2
         self._cross = MEMORY * self._cross + cross.sum(axis=0)
         self._power = MEMORY * self._power + power.sum(axis=0)
         least = 1e-6 * float(self._power.max()) + 1e-12

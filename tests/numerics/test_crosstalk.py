@@ -36,7 +36,7 @@ def test_a_leak_is_silenced_and_those_who_talk_are_not(level, late):
 
     leak, alone, together = shares(call(spoken, level, late), spoken)
 
-    assert leak < 0.12
+    assert leak < 0.05
     assert alone > 0.995
     assert together > 0.85
 
@@ -46,7 +46,7 @@ def test_a_leak_through_a_room_is_silenced():
 
     leak, alone, together = shares(call(spoken, -15.0, room=True), spoken)
 
-    assert leak < 0.06
+    assert leak < 0.03
     assert alone > 0.995
     assert together > 0.95
 

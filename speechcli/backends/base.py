@@ -158,7 +158,7 @@ class Diarized:
 
 
 class Hearing(Protocol):
-    """One recording being heard; its blocks follow one another without gaps."""
+    """One recording being heard; its blocks follow one another without gaps, and are not written to afterwards."""
 
     def hear(self, block: Audio) -> None: ...
     def end(self) -> Diarized:

@@ -56,7 +56,8 @@ def clustered(windows: NDArray[np.float32], related: Related, plda: Plda, counts
     if counts.most is not None and n_found > counts.most:
         return _merged(directions, labels, counts.most)
     if n_found < counts.least:
-        return _refined(directions, _split(directions, related, counts.least))
+        more = _refined(directions, _split(directions, related, counts.least))
+        return more if more.max() > labels.max() else labels
     return labels
 
 

@@ -6,7 +6,6 @@ embedding of community-1 then costs 0.4 of what onnxruntime takes, its segmentat
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,9 +59,7 @@ class _OpenVino:
     engine = "openvino"
 
     def __init__(self, model: bytes, threads: int, rough: bool) -> None:
-        # it tells its makers of every import, over the network; without this package it keeps quiet
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-        import openvino
+        from speechcli.backends.quiet_openvino import openvino
 
         core = openvino.Core()
         fast = rough and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

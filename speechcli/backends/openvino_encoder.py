@@ -5,23 +5,17 @@ with AVX512_BF16 a window costs half of what CTranslate2's int8 costs and comes 
 output instead of 4.4 %, tiny.en); without, it costs the same and is float32.
 """
 
-# ruff: noqa: E402
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-# OpenVINO tells its makers of every import, over the network; without this package it keeps quiet. We are offline.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-
 import numpy as np
-import openvino
 from numpy.typing import NDArray
-from openvino import opset13 as ops
 
 from speechcli.backends import ctranslate2_file
+from speechcli.backends.quiet_openvino import openvino, ops
 
 FRAMES = 3000  # mel frames it takes, 10 ms each; it gives half as many
 _HEAD = 64  # width of an attention head in every Whisper

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 def switching(scores: NDArray[np.float64], change: NDArray[np.float64]) -> NDArray[np.intp]:
     """The state at each step, (n,).
 
-    scores: (n, K), log likelihoods. change: (n,), the probability, between 0 and 1, that a step's state is another than
-    that of the one before; all others are alike.
+    scores: (n, K), log likelihoods. change: (n,), the probability, above 0 and at most a half, that a step's state is
+    another than that of the one before; all others are alike.
     """
     n, n_states = scores.shape
     if n_states == 1 or not n:

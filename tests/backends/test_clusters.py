@@ -213,3 +213,12 @@ def test_a_window_without_direction_is_somebodys():
     windows[7] = 0
 
     assert found(windows).max() == 1
+
+
+@pytest.mark.parametrize("sizes", [(8, 8), (5, 4, 3)])
+def test_who_asks_for_more_than_there_are_is_not_given_fewer(sizes):
+    windows, _ = voices(sizes, 19)
+    by_itself = found(windows).max() + 1
+
+    for n in range(1, 25):
+        assert found(windows, Counts(n)).max() + 1 >= by_itself, n

@@ -46,6 +46,15 @@ def tidied_with(
     )
 
 
+def speaker_name(number: int) -> str:
+    """What a speaker is called who has no name: by number, from 0.
+
+    >>> speaker_name(1)
+    'SPEAKER_01'
+    """
+    return f"SPEAKER_{number:02d}"
+
+
 def numbers(turns: Iterable[Turn]) -> dict[str, str]:
     """What speakers are called by first appearance: SPEAKER_00 and on, by what they were called. turns: in order."""
-    return {speaker: f"SPEAKER_{i:02d}" for i, speaker in enumerate(dict.fromkeys(turn.speaker for turn in turns))}
+    return {speaker: speaker_name(i) for i, speaker in enumerate(dict.fromkeys(turn.speaker for turn in turns))}

@@ -14,6 +14,7 @@ from typing import Any
 from speechcli.core.languages import code_of
 from speechcli.core.span import Seconds, tidy
 from speechcli.core.transcript import Segment, Transcript, Turn
+from speechcli.core.turns import speaker_name
 from speechcli.errors import DataError
 from speechcli.formats.rows import one_recording, transcript_of
 from speechcli.formats.words import Row, name, number, with_words
@@ -114,7 +115,7 @@ def _vibevoice(row: Mapping[str, Any]) -> Segment:
     start = _seconds(low.get("start", low.get("start time")))
     end = _seconds(low.get("end", low.get("end time")))
     who = low.get("speaker", low.get("speaker id"))
-    speaker = f"SPEAKER_{who:02d}" if isinstance(who, int) else None
+    speaker = speaker_name(who) if isinstance(who, int) else None
     return Segment(start, max(start, end), str(low.get("content") or "").strip(), speaker=speaker)
 
 

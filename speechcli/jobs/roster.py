@@ -37,6 +37,7 @@ from typing import Any
 from speechcli.backends.base import Diarized, VoicePrinter
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Voice
+from speechcli.core.turns import speaker_name
 from speechcli.errors import DataError, from_os
 from speechcli.jobs.job import Job
 from speechcli.jobs.locks import lock, names
@@ -157,7 +158,7 @@ class Roster:
             if speaker not in voices and silent:
                 found[speaker] = silent.pop(0)  # as when the recording was heard before
             else:
-                people.append(_Person(f"SPEAKER_{len(people):02d}"))
+                people.append(_Person(speaker_name(len(people))))
                 found[speaker] = people[-1].name
         by_name = {one.name: one for one in people}
         fresh = [
@@ -223,7 +224,7 @@ def _person(number: int, value: Mapping[str, Any]) -> _Person:
     """Raises ValueError, TypeError, KeyError for what we would not have written."""
     print_, recordings, seconds = value["print"], value["recordings"], value["seconds"]
     sound = isinstance(recordings, list) and all(isinstance(name, str) for name in recordings)
-    if not sound or value["name"] != f"SPEAKER_{number:02d}" or not all(map(math.isfinite, [seconds, *print_])):
+    if not sound or value["name"] != speaker_name(number) or not all(map(math.isfinite, [seconds, *print_])):
         raise ValueError(number)
     return _Person(value["name"], float(seconds), recordings, tuple(map(float, print_)))
 

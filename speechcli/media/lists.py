@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from speechcli.core.turns import speaker_name
 from speechcli.errors import DataError
 
 
@@ -85,7 +86,7 @@ def _speakers(value: object, n: int) -> tuple[tuple[str, str], ...]:
     names = dict(enumerate(value)) if isinstance(value, list) else {} if value is None else value
     if not isinstance(names, dict) or not all(isinstance(name, str) and name.strip() for name in names.values()):
         raise DataError(f"line {n} of the list: speakers are names", '["Anna", "Ben"] or {"SPEAKER_00": "Anna"}')
-    return tuple((f"SPEAKER_{key:02d}" if isinstance(key, int) else key, name) for key, name in names.items())
+    return tuple((speaker_name(key) if isinstance(key, int) else key, name) for key, name in names.items())
 
 
 def _text(entry: Mapping[str, object], key: str, n: int) -> str | None:

@@ -9,25 +9,20 @@ from dataclasses import replace
 
 from speechcli.core.span import Seconds, Span, clipped, merged, tidy, uncovered
 from speechcli.core.transcript import Segment, Transcript, Turn, Verdict
+from speechcli.core.turns import speaker_name
 from speechcli.timeline.stitch import split
 from speechcli.timeline.turns import BREATH, in_order
 from speechcli.timeline.verdict import language_of
 
 
-def speaker_of(channel: int) -> str:
-    """What the speaker on a channel, counted from 0, is called: by the place on the line, not by who begins.
-
-    >>> speaker_of(1)
-    'SPEAKER_01'
-    """
-    return f"SPEAKER_{channel:02d}"
-
-
 def turns_of(speech: Mapping[int, Sequence[Span]], duration: Seconds) -> tuple[Turn, ...]:
-    """The turns of those who speak on the channels; a breath does not end one. speech: by channel."""
+    """The turns of those who speak on the channels; a breath does not end one. speech: by channel.
+
+    Speakers are numbered as channels are, by the place on the line and not by who begins.
+    """
     bounds = Span(0.0, duration)
     return in_order(
-        Turn(tidy(span.start), tidy(span.end), speaker_of(channel))
+        Turn(tidy(span.start), tidy(span.end), speaker_name(channel))
         for channel, spans in speech.items()
         for span in merged(clipped(spans, bounds), BREATH)
     )
@@ -45,7 +40,7 @@ def joined(parts: Mapping[int, Transcript], turns: Sequence[Turn]) -> Transcript
         piece
         for channel, part in parts.items()
         for segment in part.segments
-        for piece in _apart(_of(segment, speaker_of(channel)), rows)
+        for piece in _apart(_of(segment, speaker_name(channel)), rows)
     ]
     segments.sort(key=lambda s: (s.start, s.end))
     return replace(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Heard, Segment, Turn, Voice
+from speechcli.core.turns import speaker_name
 from speechcli.timeline.stitch import Answer, shifted
 
 SHARED: Seconds = 0.5  # of the same talk make the same speaker
@@ -110,7 +111,7 @@ def _names(answer: Answer, before: Sequence[Segment], known: list[Known], alike:
     names = matched(likenesses(voices.values(), known, alike), names)
     for local in locals_:
         if local not in names:
-            names[local] = f"SPEAKER_{len(known):02d}"
+            names[local] = speaker_name(len(known))
             known.append(Known(names[local]))
     for one in known:
         for local, name in names.items():

@@ -17,19 +17,17 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from speechcli.core.audio import Samples
-from speechcli.core.span import Seconds, to_samples
-
 EXPLAINED = 0.4  # share of a frame's energy from which on it is another channel's sound
 FAINTER = 0.5  # energy of a leak over that of what leaked, at most: -3 dB
-LATEST: Seconds = 0.4  # an echo by way of the other end of a line
-EARLIEST: Seconds = 0.05  # channels may be recorded with unlike delays
+LATEST = 0.4  # seconds: an echo by way of the other end of a line
+EARLIEST = 0.05  # seconds: channels may be recorded with unlike delays
 AUDIBLE = 1e-7  # mean square (-70 dBFS) below which a frame is nobody's
 HARDLY = 0.15  # and in a short pause between such frames
 ISLAND = 4  # frames, 64 ms apart: fewer between two leaks is leak too, where the other is louder
 ENOUGH = 24  # frames, 1.5 s, of talk that show a delay
 MEMORY = 0.7  # of the filters, from block to block: paths change slowly
 
+Samples: TypeAlias = NDArray[np.float32]
 Spectra: TypeAlias = NDArray[np.complex64]
 _Number = TypeVar("_Number", np.float64, np.complex128)
 
@@ -40,7 +38,7 @@ class Crosstalk:
     def __init__(self, channels: int, rate: int) -> None:
         self._frame = 1 << round(np.log2(0.128 * rate))  # samples
         self._floor = AUDIBLE * self._frame**2 * 0.1875  # of half a spectrum under a Hann window, by Parseval
-        self._late, self._early = to_samples(LATEST, rate), to_samples(EARLIEST, rate)
+        self._late, self._early = round(LATEST * rate), round(EARLIEST * rate)
         self._before = np.zeros((channels, self._late + self._frame), np.float32)
         self._paths: dict[tuple[int, int], _Path] = {}
 

@@ -27,6 +27,7 @@ _ONE = ((3, 0.30), (9, 0.45), (np.inf, 0.55))
 """Up to so many windows in the smaller of two clusters, and the cosine of their means from which on they are one
 speaker: hardly two seconds are seldom somebody else, though all alike, for they overlap."""
 _BELIEF = 0.1  # how far the segmentation's word moves a cosine distance
+_MOST = 100  # speakers that VBx begins with
 _SMALL = 0.02  # share of the speech that a speaker has, at least, where more were asked for than were found
 _ROUNDS = 20
 
@@ -48,13 +49,14 @@ def clustered(windows: NDArray[np.float32], related: Related, plda: Plda, counts
     directions = unit(windows)
     if len(windows) < 2:
         return np.zeros(len(windows), np.intp)
-    guess = _agglomerated(directions, related, rules.cut)
+    guess = _largest(directions, _agglomerated(directions, related, rules.cut), _MOST)
     x = plda(windows)
     labels = _numbered(vbx(x, guess, plda.between, rules.fa, rules.fb).argmax(axis=1))
     labels = _melted(directions, labels)
     n_found = int(labels.max()) + 1
     if counts.most is not None and n_found > counts.most:
-        return _merged(directions, labels, counts.most)
+        small = int((np.bincount(labels) < _SMALL * len(labels)).sum())  # outliers: no speakers to be kept for others
+        return _merged(directions, _largest(directions, labels, max(counts.most, n_found - small)), counts.most)
     if n_found < counts.least:
         more = _refined(directions, _split(directions, related, counts.least))
         return more if more.max() > labels.max() else labels
@@ -81,6 +83,15 @@ def _tree_cut(directions: Floats, related: NDArray[np.float32], cut: float) -> L
     if len(directions) < 2:
         return np.zeros(len(directions), np.intp)
     return _numbered(fcluster(_tree(directions, related), cut, "distance"))
+
+
+def _largest(directions: Floats, labels: Labels, most: int) -> Labels:
+    """At most so many clusters; what is in the others goes to the nearest of them."""
+    sizes = np.bincount(labels)
+    if len(sizes) <= most:
+        return labels
+    kept = np.sort(np.argsort(-sizes, kind="stable")[:most])
+    return _numbered(_nearest(directions, _means(directions, labels)[kept]))
 
 
 def _merged(directions: Floats, labels: Labels, most: int, cut: float = np.inf) -> Labels:

@@ -91,7 +91,7 @@ class Embedded:
         threads = own.threads or min(cores(), _MOST_THREADS)
         self._segmentation = graphs.opened(models.segmentation, threads, rough=False, engine=own.engine)
         self._voices = WeSpeaker(models, threads, own.engine)
-        told = (("notice", community1.NOTICE),)
+        told = (("cut", f"{own.cut:g}"), ("fa", f"{own.fa:g}"), ("fb", f"{own.fb:g}"), ("notice", community1.NOTICE))
         self.stage = Stage("diarize", self._segmentation.engine, "community-1", models.revision, told)
         self._plda = vbx.plda(
             models.xvec_mean1,
@@ -288,11 +288,11 @@ def _frame(seconds: NDArray[np.float64]) -> NDArray[np.intp]:
 
 def _path(
     chunks: Chunks, speech: NDArray[np.intp], centres: NDArray[np.float64], likeness: vbx.Floats
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Scores and probabilities of a change at the frames with speech, for `switching`. likeness: (voices, K)."""
     times = speech * _FRAME + _FIELD / 2
     nearest = np.searchsorted((centres[1:] + centres[:-1]) / 2, times)
-    scores = likeness[nearest] * (_SURE * _FRAME)
+    scores = (likeness * (_SURE * _FRAME)).astype(np.float32)[nearest]
     scores[np.abs(centres[nearest] - times) > _REACH] = 0
     same, other = changes(chunks, speech)
     pause = np.diff(speech, prepend=speech[:1]) - 1

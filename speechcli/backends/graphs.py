@@ -38,9 +38,9 @@ def opened(model: bytes, threads: int, rough: bool, engine: str | None = None) -
     if engine != "onnxruntime":
         try:
             return _OpenVino(model, threads, rough)
-        except ImportError as error:
+        except (ImportError, RuntimeError) as error:  # RuntimeError: it knows no such processor, or no such model
             if engine is not None:
-                raise UnavailableError("OpenVINO is not installed", "pip install openvino") from error
+                raise UnavailableError(f"OpenVINO does not run here ({str(error).splitlines()[0]})") from error
     return _OnnxRuntime(model)
 
 

@@ -25,8 +25,6 @@ _CENTRE: Seconds = 0.0125  # of the first frame
 _MELS = 80
 SIZE = 256
 _LEAST: Seconds = 0.5  # of speech that a print is made of
-_MOST: Seconds = 60.0  # more of a voice changes nothing
-_PIECE: Seconds = 10.0
 
 
 class WeSpeaker:
@@ -46,25 +44,17 @@ class WeSpeaker:
         return self._graph({"fbank": features[None], "weights": weights})
 
     def voice(self, audio: Audio, spans: Sequence[Span]) -> tuple[float, ...] | None:
-        """See `VoicePrinter`: the mean of what its pieces give, by their seconds."""
+        """See `VoicePrinter`: the mean of what the stretches give, by their seconds."""
         if total(spans) < _LEAST:
             return None
-        sums, heard = np.zeros(SIZE), 0.0
-        for start, end in _pieces(spans):
-            sound = audio.samples[round(start * RATE) : round(end * RATE)]
+        sums, n_heard = np.zeros(SIZE), 0
+        for span in spans:
+            sound = audio.samples[round(span.start * RATE) : round(span.end * RATE)]
             if len(features := fbank(sound)):
                 one = self.embed(_centred(features), np.ones((1, len(features)), np.float32))[0]
                 sums += unit(one) * len(sound)
-                heard += len(sound) / RATE
-            if heard >= _MOST:
-                break
-        return tuple(round(x, 5) for x in unit(sums).tolist()) if heard >= _LEAST else None
-
-
-def _pieces(spans: Sequence[Span]) -> list[tuple[Seconds, Seconds]]:
-    return [
-        (at, min(span.end, at + _PIECE)) for span in spans for at in np.arange(span.start, span.end, _PIECE).tolist()
-    ]
+                n_heard += len(sound)
+        return tuple(round(x, 5) for x in unit(sums).tolist()) if n_heard >= _LEAST * RATE else None
 
 
 def _centred(features: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def switching(scores: NDArray[np.float64], change: NDArray[np.float64]) -> NDArray[np.intp]:
+def switching(scores: NDArray[np.floating], change: NDArray[np.float64]) -> NDArray[np.intp]:
     """The state at each step, (n,).
 
     scores: (n, K), log likelihoods. change: (n,), the probability, above 0 and at most a half, that a step's state is

@@ -435,6 +435,7 @@ def test_either_engine_hears_who_speaks_when_and_is_named(engine, two):
 
 def test_without_openvino_it_is_onnxruntime_but_not_where_the_other_was_asked_for(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "speechcli.backends.quiet_openvino", raising=False)
 
     own = opened()
     own.close()

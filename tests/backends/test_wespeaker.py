@@ -160,18 +160,15 @@ def test_only_what_is_asked_for_is_heard(printer):
     assert second == printer.voice(Audio(two, RATE), [Span(0.0, 8.0)])
 
 
-def test_more_than_ten_seconds_are_heard_in_pieces_that_count_by_their_length(printer):
-    """A long stretch, and one with a few milliseconds over the ten seconds."""
+def test_stretches_count_by_their_length(printer):
     audio = clip("2414-128291-0002")
-    first, second, both, over = (
-        np.array(printer.voice(audio, [Span(start, end)]))
-        for start, end in ((0.0, 10.0), (10.0, 14.0), (0.0, 14.0), (0.0, 10.005))
-    )
+    parts = [Span(0.0, 10.0), Span(10.0, 14.0)]
+    first, second = (np.array(printer.voice(audio, [part])) for part in parts)
+    both = np.array(printer.voice(audio, parts))
 
     mean = 10 * first + 4 * second
     assert both == pytest.approx(mean / np.linalg.norm(mean), abs=1e-4)
     assert first @ second < 0.95
-    assert over == pytest.approx(first, abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -450,10 +450,16 @@ def _diarized(
         for i, ((path, name), text) in enumerate(zip(recordings, texts, strict=True))
     ]
     engines = batch.diarizing(resolved, program, options.longest, split)
+    notes: Sequence[str] = ()
     if resolved is not None and knows:
         clips = {name: [Path(path)] for name, path in options.enroll.items()}
-        engines, _ = batch.knowing(engines, jobs, clips, options.link_speakers, options.model_dir)
-    return _worked(jobs, engines)
+        engines, notes = batch.knowing(engines, jobs, clips, options.link_speakers, options.model_dir)
+    return [_noted(transcript, notes) for transcript in _worked(jobs, engines)]
+
+
+def _noted(transcript: Transcript, notes: Sequence[str]) -> Transcript:
+    verdict = transcript.verdict
+    return replace(transcript, verdict=replace(verdict, notes=(*verdict.notes, *notes))) if notes else transcript
 
 
 def _worked(jobs: Sequence[Job], engines: batch.Engines) -> list[Transcript]:

@@ -26,7 +26,7 @@ from speechcli.backends.community1 import Community1
 from speechcli.backends.machine import cores
 from speechcli.backends.wespeaker import WeSpeaker
 from speechcli.core.audio import Audio
-from speechcli.core.span import Seconds
+from speechcli.core.span import Seconds, Span, merged
 from speechcli.core.transcript import Stage, Turn, Voice
 from speechcli.core.turns import tidied_with
 from speechcli.errors import UsageError
@@ -309,22 +309,13 @@ def _diarized(
     masks: list[NDArray[np.bool_]], prints: list[tuple[float, ...]], duration: Seconds, counts: Counts
 ) -> Diarized:
     """masks: where each of the speakers talks."""
-    spans = [(k, a, b) for k, mask in enumerate(masks) for a, b in _bridged(runs(mask))]
-    raw = [Turn(a * _FRAME + _FIELD / 2, b * _FRAME + _FIELD / 2, str(k)) for k, a, b in spans]
+    raw: list[Turn] = []
+    for k, mask in enumerate(masks):
+        spans = [Span(a * _FRAME + _FIELD / 2, b * _FRAME + _FIELD / 2) for a, b in runs(mask)]
+        raw += [Turn(span.start, span.end, str(k)) for span in merged(spans, _PAUSE)]
     seconds = [float(mask.sum()) * _FRAME for mask in masks]
     voices = [Voice(str(k), round(seconds[k], 3), print_) for k, print_ in enumerate(prints)]
     turns, voices_ = tidied_with(raw, voices, duration)
     n_found = len({turn.speaker for turn in turns})
     few = f"{counts.least} speakers were asked for, and {n_found} could be told apart"
     return Diarized(turns, voices_, (few,) if n_found < counts.least else ())
-
-
-def _bridged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Runs of frames, those with hardly a pause between them as one."""
-    out: list[tuple[int, int]] = []
-    for start, stop in spans:
-        if out and (start - out[-1][1]) * _FRAME < _PAUSE:
-            out[-1] = (out[-1][0], stop)
-        else:
-            out.append((start, stop))
-    return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -440,8 +441,9 @@ def _on_disk(job: Job, duration: Seconds) -> Transcript | None:
     for name in ("json", "rttm"):
         for form, path in job.outputs:
             if form == name:
-                read = table.read(path)
-                return replace(read, source=Path(job.name).name, duration=max(read.duration, duration))
+                with suppress(SpeechcliError):  # somebody may have taken it away since
+                    read = table.read(path)
+                    return replace(read, source=Path(job.name).name, duration=max(read.duration, duration))
     return None
 
 

@@ -165,6 +165,8 @@ def diarize(
     counts = work.counts_of(num_speakers, min_speakers, max_speakers)
     if turns is not None and audio_of is not None:
         raise UsageError("--turns and --audio exclude each other: with turns, no recording is heard")
+    if turns is not None and (num_speakers or min_speakers or max_speakers or link_speakers or enroll):
+        raise UsageError("with --turns nobody is told apart: speakers are not counted, linked or enrolled")
     wanted = diarizers.diarizer_for(
         work.Wanted(
             model,

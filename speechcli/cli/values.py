@@ -6,6 +6,7 @@ All raise UsageError with the option's name; those that read a file NoInputError
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -71,7 +72,7 @@ def speaker_names(text: str | None) -> dict[str, str]:
     """
     if not text:
         return {}
-    if "=" not in text or Path(text).is_file():
+    if "=" not in text or os.path.isfile(text):  # a long list is no name of a file: Path raises
         content = _read(Path(text), "--speaker-names")
         if content.lstrip().startswith("{"):
             return _names_in_json(content, text)

@@ -560,3 +560,36 @@ def test_the_summary_says_who_speaks_how_long(talked, diarized, once):
     (entry,) = json.loads((folder / "sum.json").read_text("utf-8"))["recordings"]
     assert list(entry["speakers"]) == ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02"]
     assert all(seconds > 1 for seconds in entry["speakers"].values())
+
+
+def test_names_of_many_may_stand_on_the_command_line(speechcli, here):
+    everybody = ",".join(f"SPEAKER_{i:02d}=Somebody with a name {i}" for i in range(20))
+    (here / "gold.rttm").write_text("SPEAKER talk 1 0 2 <NA> <NA> SPEAKER_19 <NA> <NA>\n", "utf-8")
+    (here / "talk.srt").write_text("1\n00:00:00,000 --> 00:00:02,000\nHello.\n", "utf-8")
+
+    done = speechcli(
+        "diarize", "talk.srt", "--turns", "gold.rttm", "-f", "txt", "-o", "-", "--speaker-names", everybody
+    )
+
+    assert (done.code, done.out) == (0, "[Somebody with a name 19]: Hello.\n"), done.err
+
+
+@pytest.mark.parametrize("option", [("--num-speakers", 2), ("--enroll", "Anna=talk.srt"), ("--link-speakers",)])
+def test_what_would_do_nothing_beside_given_turns_is_refused(speechcli, here, option):
+    (here / "gold.rttm").write_text("SPEAKER talk 1 0 2 <NA> <NA> Anna <NA> <NA>\n", "utf-8")
+    (here / "talk.srt").write_text("1\n00:00:00,000 --> 00:00:02,000\nHello.\n", "utf-8")
+
+    done = speechcli("diarize", "talk.srt", "--turns", "gold.rttm", *option)
+
+    assert done.code == 2
+    assert "with --turns nobody is told apart" in done.err
+    assert not (here / "talk.diarized.srt").exists()
+
+
+def test_onnxruntime_keeps_no_id_of_the_machine_to_tell_its_makers(tmp_path):
+    code = "from speechcli.backends.vad_silero import Silero; Silero()"
+    environ = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+
+    subprocess.run([sys.executable, "-c", code], check=True, env={**environ, "XDG_CACHE_HOME": str(tmp_path)})
+
+    assert list(tmp_path.rglob("*")) == []

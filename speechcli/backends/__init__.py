@@ -2,5 +2,6 @@
 
 import os
 
-# onnxruntime (1.31) keeps an id of this machine and tells Microsoft, over the network, what runs on it. We are offline.
+# onnxruntime (1.31) keeps an id of this machine from its import on, and tells Microsoft, over the network, what is run;
+# its disable_telemetry_events() comes too late. We are offline.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -130,3 +130,9 @@ def test_a_transcript_without_a_speaker_stays_without_where_nobody_talks():
     made = speechcli.diarize((np.zeros(3 * RATE, np.float32), RATE), transcript=said)
 
     assert [s.speaker for s in made.segments] == [None]
+
+
+@pytest.mark.parametrize("number", ["2", 2.5])
+def test_a_number_of_speakers_is_a_whole_one(number):
+    with pytest.raises(UsageError, match="not a whole number"):
+        speechcli.diarize((np.zeros(RATE, np.float32), RATE), num_speakers=number)

@@ -71,7 +71,7 @@ def diarize(
         work.tell_notices(resolved)
         asked = replace(asked, diarizer=asked.diarizer + voices.told(resolved))
         jobs = plan.jobs([_asking(wish, asked) for wish in wishes], where)
-        pictures = Pictures(plot, jobs)
+        pictures = Pictures(plot, jobs, choices.overwrite)
         errors = {wish.text.path: error for wish, error in taken if error is not None and wish.text is not None}
         refused = {id(j): errors[j.text.path] for j in jobs if j.text is not None and j.text.path in errors}
         if choices.dry_run:

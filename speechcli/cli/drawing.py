@@ -12,11 +12,13 @@ from pathlib import Path
 from speechcli.cli import show
 from speechcli.cli.lanes import print_lanes
 from speechcli.core.transcript import Transcript
-from speechcli.errors import OK, SpeechcliError, UnavailableError, UsageError
+from speechcli.errors import OK, OutputError, SpeechcliError, UnavailableError, UsageError
 from speechcli.formats import plot, table
 from speechcli.jobs.job import Job
 from speechcli.jobs.output import check_file, check_folder, write_atomically
 from speechcli.jobs.plan import top
+
+_HEAD = 4096  # bytes of a picture in which its maker is named
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class Pictures:
 
     file: Path | None
     jobs: Sequence[Job]
+    overwrite: bool = False
     code: int = OK
     _top: Path = Path()
     _last: list[Transcript] = field(default_factory=list)
@@ -40,6 +43,7 @@ class Pictures:
             return
         path = self.file / f"{_name(job, self._top)}.svg" if self._is_folder else self.file
         try:
+            self._spare(path)
             write_atomically(path, [plot.drawn(shown, plot.kind_of(path))])
         except SpeechcliError as error:
             self.code = error.exit_code
@@ -60,12 +64,21 @@ class Pictures:
             plot.kind_of(self.file)
             check_folder(self.file.parent)
             check_file(self.file)
+            self._spare(self.file)
 
     def to_terminal(self, quiet: bool) -> None:
         """The lanes of the one recording that there was, if somebody looks."""
         if not quiet and sys.stderr.isatty():
             for transcript in self._last:
                 print_lanes(transcript)
+
+    def _spare(self, path: Path) -> None:
+        """Raises OutputError for a picture, or anything else, that was not drawn here."""
+        if self.overwrite or not path.exists():
+            return
+        with path.open("rb") as file:
+            if not plot.is_ours(file.read(_HEAD)):
+                raise OutputError(f"{path} exists and is not what speechcli drew", "--overwrite replaces it")
 
     @property
     def _is_folder(self) -> bool:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["svg", "png"]
 
+_MARK = "speechcli"
+_METADATA = {"svg": {"Date": None, "Creator": _MARK}, "png": {"Software": _MARK}}
 MOST: Final = 100  # lanes in a picture: those who talk most
 LONGEST_NAME: Final = 28  # columns
 _COLOURS = (
@@ -54,6 +56,11 @@ def kind_of(path: str | PurePath) -> Kind:
         case ".png":
             return "png"
     raise UsageError(f"{PurePath(path).name}: a picture is a .svg or a .png")
+
+
+def is_ours(head: bytes) -> bool:
+    """Whether a picture that begins like this was drawn here."""
+    return _MARK.encode() in head
 
 
 def drawn(transcript: Transcript, kind: Kind = "svg", title: str = "") -> bytes:
@@ -91,7 +98,7 @@ def drawn(transcript: Transcript, kind: Kind = "svg", title: str = "") -> bytes:
         axes.set_xticks(ticks, [short(to_ms(tick)) for tick in ticks])
         name = _fitting(_plain(title or transcript.source), 70)
         axes.set_title(f"{name}: {_told(turns, shown, seconds)}", loc="left", fontsize=10, parse_math=False)
-        figure.savefig(out, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {"Software": None})
+        figure.savefig(out, format=kind, dpi=150, metadata=_METADATA[kind])
     return out.getvalue()
 
 

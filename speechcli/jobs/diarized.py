@@ -364,11 +364,16 @@ def _told(stage: Stage, counts: Counts) -> Stage:
 
 
 def _strange(transcript: Transcript, ending: Ending) -> tuple[str, ...]:
-    """A note where the transcript was made of other bytes."""
+    """Notes where the transcript was made of other bytes, or goes on where the recording has ended."""
+    notes: list[str] = []
     before = dict(transcript.recording).get("fingerprint")
-    if before is None or before == ending.fingerprint:
-        return ()
-    return (f"the transcript was not made of this file, but of a {transcript.source} with other bytes",)
+    if before is not None and before != ending.fingerprint:
+        notes.append(f"the transcript was not made of this file, but of a {transcript.source} with other bytes")
+    beyond = [segment for segment in transcript.segments if segment.start > ending.duration + _A_WHILE]
+    if beyond:
+        told = f"{len(beyond)} of {len(transcript.segments)} segments"
+        notes.append(f"{told} lie beyond the recording's end: is it this transcript's?")
+    return tuple(notes)
 
 
 def transcript_in(text: Text) -> Transcript:

@@ -175,6 +175,8 @@ def rules_of(family: Family, name: str, chunk: Seconds | None = None, aligner: F
 def counts_of(num: int | None, least: int | None, most: int | None) -> Counts:
     """How many speakers there may be, where `num` excludes the others. Raises UsageError."""
     for option, n in (("num-speakers", num), ("min-speakers", least), ("max-speakers", most)):
+        if n is not None and not isinstance(n, int):
+            raise UsageError(f"{option} {n!r}: not a whole number")
         if n is not None and n < 1:
             raise UsageError(f"{option} {n}: at least one speaks", "leave it out to find out how many")
     if num is not None:

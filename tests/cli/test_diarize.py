@@ -448,6 +448,36 @@ def test_recordings_of_one_name_in_two_folders_have_a_picture_each(speechcli, he
     assert drawn == ["drawn/a/talk.diarized.svg", "drawn/b/talk.diarized.svg"]
 
 
+@pytest.mark.parametrize("picture", ["p.svg", "p.png"])
+def test_a_picture_takes_the_place_of_our_own_and_of_no_other(speechcli, here, picture):
+    (here / "talk.srt").write_text("1\n00:00:00,000 --> 00:00:02,000\nwell\n")
+    (here / "gold.rttm").write_text("SPEAKER talk 1 0.0 1.5 <NA> <NA> Anna <NA> <NA>\n")
+    (here / picture).write_text("mine")
+    command = ("diarize", "talk.srt", "--turns", "gold.rttm", "--plot", picture)
+
+    refused = speechcli(*command)
+    kept = (here / picture).read_text(encoding="latin-1")
+    told = speechcli(*command, "--overwrite")
+    drawn = (here / picture).read_bytes()
+    again = speechcli(*command, "--no-skip-existing")
+
+    assert (refused.code, kept) == (73, "mine")
+    assert "not what speechcli drew" in refused.err
+    assert (told.code, again.code) == (0, 0), again.err
+    assert (here / picture).read_bytes() == drawn != b"mine"
+
+
+def test_captions_that_go_on_after_the_recording_are_told_of(speechcli, here, models):
+    soundfile.write(here / "short.wav", clip("jfk").samples[: 3 * RATE], RATE)
+    cues = ("1\n00:00:00,500 --> 00:00:02,000\nand so", "2\n00:00:09,000 --> 00:00:10,000\nask not")
+    (here / "long.srt").write_text("\n\n".join(cues) + "\n")
+
+    done = speechcli("diarize", "long.srt", "--audio", "short.wav")
+
+    assert done.code == 0
+    assert "1 of 2 segments lie beyond the recording's end" in done.err
+
+
 def test_a_dry_run_knows_what_is_done_with_linked_speakers_too(speechcli, here, models):
     soundfile.write(here / "a.wav", clip("jfk").samples[: 3 * RATE], RATE)
     command = ("transcribe", "a.wav", "-f", "json", "--diarize", "--link-speakers")

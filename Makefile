@@ -37,7 +37,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/all.py
 
 completions: $(VENV)/.installed
-	$(BIN)/python -m speechcli.cli.completions completions
+	$(BIN)/python -m speechcli.cli.completion completions
 
 clean:
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -157,9 +157,10 @@ class Crew:
             return _inside(diarized, ending.duration, job.question.clips), ending
 
     def _free(self, journal: Journal | None) -> None:
-        if journal is not None and journal in self._owned:
-            self._owned.remove(journal)
-            journal.close()
+        if journal is not None:
+            with suppress(ValueError):  # two threads may want it at once: who takes it out closes it
+                self._owned.remove(journal)
+                journal.close()
 
 
 def _only(block: Audio, clips: Sequence[Span]) -> Audio:

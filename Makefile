@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 	$(BIN)/speechcli transcribe speechcli/sample/two_cities.mp3 --format txt --output - --quiet
 
 test: $(VENV)/.installed-test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-all: $(VENV)/.installed-test
 	$(BIN)/pytest -m ""

@@ -326,23 +326,32 @@ def _clip(start: Seconds, end: Seconds) -> Span:
     return Span(start, end)
 
 
-def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> list[Transcript]:
-    program = ffmpeg.find(options.ffmpeg)
-    own, of_diarizer = diarized.apart(options.settings)
-    wanted = registry.Wanted(
+def _wanted(options: Options | Alignment | Diarization) -> registry.Wanted:
+    """The model that all kinds of options name alike, and where and how it is to run."""
+    return registry.Wanted(
         options.model,
         options.device,
         options.dtype,
-        own,
+        options.settings,
         options.batch_size,
         options.model_dir,
         options.offline,
         options.attention,
-        options.quantize,
-        options.compile,
-        options.chunk_size or (options.rules.longest if options.rules else None),
-        options.revision,
-        options.aligner,
+        compile=options.compile,
+        longest=options.chunk_size,
+        revision=options.revision,
+    )
+
+
+def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> list[Transcript]:
+    program = ffmpeg.find(options.ffmpeg)
+    own, of_diarizer = diarized.apart(options.settings)
+    wanted = replace(
+        _wanted(options),
+        settings=own,
+        quantize=options.quantize,
+        longest=options.chunk_size or (options.rules.longest if options.rules else None),
+        aligner=options.aligner,
     )
     other = registry.aligner_of(wanted)
     counts = counts_of(options.num_speakers, options.min_speakers, options.max_speakers)
@@ -364,21 +373,7 @@ def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> li
 
 def _aligned(recordings: Sequence[tuple[Path, str]], texts: Sequence[Text], options: Alignment) -> list[Transcript]:
     program = ffmpeg.find(options.ffmpeg)
-    wanted = registry.aligner_for(
-        registry.Wanted(
-            options.model,
-            options.device,
-            options.dtype,
-            options.settings,
-            options.batch_size,
-            options.model_dir,
-            options.offline,
-            options.attention,
-            compile=options.compile,
-            longest=options.chunk_size,
-            revision=options.revision,
-        )
-    )
+    wanted = registry.aligner_for(_wanted(options))
     language = None if options.language is None else _code(options.language)
     anchor = registry.anchor_for(wanted, options.anchor, language)
     question = Question(
@@ -405,22 +400,7 @@ def _diarized(
 ) -> list[Transcript]:
     """folder: where voices are kept meanwhile."""
     program = ffmpeg.find(options.ffmpeg)
-    wanted = diarizers.diarizer_for(
-        registry.Wanted(
-            options.model,
-            options.device,
-            options.dtype,
-            options.settings,
-            options.batch_size,
-            options.model_dir,
-            options.offline,
-            options.attention,
-            options.quantize,
-            options.compile,
-            options.chunk_size,
-            options.revision,
-        )
-    )
+    wanted = diarizers.diarizer_for(replace(_wanted(options), quantize=options.quantize))
     counts = counts_of(options.num_speakers, options.min_speakers, options.max_speakers)
     split = _split(
         options,

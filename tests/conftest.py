@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from speechcli.backends import registry
+from speechcli.backends import community1, diarizers, registry
 from speechcli.backends.base import Transcriber
 from speechcli.cli import environment
+from speechcli.errors import UnavailableError
 from speechcli.media.ffmpeg import find
 
 environment.prepare_engines()  # before any engine is loaded: this process is to compute what the command does
@@ -34,3 +35,13 @@ def transcriber() -> Iterator[Transcriber]:
     opened = registry.open_transcriber(registry.resolve(registry.Wanted("embedded", device="cpu")))
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def models() -> None:
+    """The diarizer's weights, without which there is nothing to test."""
+    try:
+        diarizers.check_packages()
+        community1.find()
+    except UnavailableError as error:
+        pytest.skip(f"needs the extra speechcli[diarize]: {error}")

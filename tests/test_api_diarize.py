@@ -9,18 +9,11 @@ from spoken import RATE, clip
 
 import speechcli
 from speechcli.api import Diarization
-from speechcli.backends import community1, diarizers
+from speechcli.backends import diarizers
 from speechcli.core.transcript import Segment, Transcript, Turn
-from speechcli.errors import DataError, UnavailableError, UsageError
+from speechcli.errors import DataError, UsageError
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _models() -> None:
-    try:
-        diarizers.check_packages()
-        community1.find()
-    except UnavailableError as error:
-        pytest.skip(f"needs the extra speechcli[diarize]: {error}")
+pytestmark = pytest.mark.usefixtures("models")
 
 
 @pytest.fixture(scope="module")

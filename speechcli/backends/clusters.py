@@ -91,7 +91,7 @@ def _largest(directions: Floats, labels: Labels, most: int) -> Labels:
     if len(sizes) <= most:
         return labels
     kept = np.sort(np.argsort(-sizes, kind="stable")[:most])
-    return _numbered(_nearest(directions, _means(directions, labels)[kept]))
+    return _numbered(_nearest(directions, means_of(directions, labels)[kept]))
 
 
 def _merged(directions: Floats, labels: Labels, most: int, cut: float = np.inf) -> Labels:
@@ -120,7 +120,7 @@ def _melted(directions: Floats, labels: Labels) -> Labels:
     """Clusters whose means point the same way are one, the more easily the smaller one of them is; nearest first."""
     while labels.max() > 0:
         sizes = np.bincount(labels)
-        means = _means(directions, labels)
+        means = means_of(directions, labels)
         smaller = np.minimum(sizes[:, None], sizes)
         enough = np.select([smaller <= most for most, _ in _ONE], [cosine for _, cosine in _ONE])
         near = np.where(np.eye(len(means), dtype=bool), -np.inf, means @ means.T - enough)
@@ -145,23 +145,24 @@ def _split(directions: Floats, related: Related, least: int) -> Labels:
         n_large = int((sizes[large] >= small).sum())
         if n_large > n_best:
             kept = large[sizes[large] >= small]
-            best, n_best = _nearest(some, _means(some, labels)[kept]), n_large
+            best, n_best = _nearest(some, means_of(some, labels)[kept]), n_large
         if n_best >= least:
             break
-    return _nearest(directions, _means(some, best))
+    return _nearest(directions, means_of(some, best))
 
 
 def _refined(directions: Floats, labels: Labels) -> Labels:
     """The clusters by spherical k-means (Dhillon and Modha 2001), begun with what they are."""
     for _ in range(_ROUNDS):
-        found = _numbered(_nearest(directions, _means(directions, labels)))
+        found = _numbered(_nearest(directions, means_of(directions, labels)))
         if np.array_equal(found, labels):
             break
         labels = found
     return labels
 
 
-def _means(directions: Floats, labels: Labels) -> Floats:
+def means_of(directions: Floats, labels: Labels) -> Floats:
+    """The directions of clusters, (K, D), of those of their windows, (n, D)."""
     sums = np.zeros((int(labels.max()) + 1, directions.shape[1]))
     np.add.at(sums, labels, directions)
     return unit(sums)

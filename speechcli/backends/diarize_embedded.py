@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from speechcli.backends import community1, graphs, settings, wespeaker
 from speechcli.backends.base import Counts, Diarized, Setup, Traits
-from speechcli.backends.clusters import Rules, clustered
+from speechcli.backends.clusters import Rules, clustered, means_of
 from speechcli.backends.community1 import Community1
 from speechcli.backends.machine import cores
 from speechcli.backends.wespeaker import WeSpeaker
@@ -156,7 +156,7 @@ class Embedded:
             self._rules,
         )
         directions = vbx.unit(voices.embeddings)
-        means = vbx.unit(np.stack([directions[labels == k].sum(axis=0) for k in range(labels.max() + 1)]))
+        means = means_of(directions, labels)
         speaker = np.full(n_frames, -1)
         speaker[speech] = switching(*_path(chunks, speech, voices.centres, directions @ means.T))
         twice = [(a, b) for a, b in runs(talking >= 2) if (b - a) * _FRAME >= _BRIEF]
@@ -208,8 +208,8 @@ class Listening:
 
     def _work(self, last: bool) -> None:
         self._sound = [np.concatenate(self._sound)] if len(self._sound) > 1 else self._sound
-        stretches = list(self._ready(last))
         groups = list(self._groups(last))
+        stretches = list(self._ready(all_segmented=last and not groups))
         tasks: list[Callable[[], _Result]] = [self._embedding(start) for start in stretches]
         tasks += [self._segmenting(first, n) for first, n in groups]
         for result in self._by.all(tasks):
@@ -229,12 +229,10 @@ class Listening:
             if last or first + _BATCH <= there:
                 yield first, min(_BATCH, there - first)
 
-    def _ready(self, last: bool) -> Iterator[Seconds]:
-        """The stretches of which everything is known. At the end: once all chunks were segmented."""
+    def _ready(self, all_segmented: bool) -> Iterator[Seconds]:
+        """The stretches of which everything is known."""
         length = self._n_samples / RATE
-        known = self._chunks.n_final * _FRAME
-        if last and not list(self._groups(last)):
-            known = float("inf")
+        known = float("inf") if all_segmented else self._chunks.n_final * _FRAME
         start = self._stretch * _STRETCH
         while start < length and start + _STRETCH + _MARGIN + _FIELD <= known:
             yield start
@@ -252,7 +250,7 @@ class Listening:
         begin = max(0.0, start - _MARGIN)
         stop = min(self._n_samples / RATE, start + _STRETCH + _MARGIN)
         sound = self._cut(round(begin * RATE), round(stop * RATE))
-        frames = wespeaker.centres(max(0, (len(sound) - 400) // 160 + 1)) + begin
+        frames = wespeaker.centres(wespeaker.n_frames(len(sound))) + begin
         at = np.maximum(_frame(frames), 0)
         first, last = (int(at[0]), int(at[-1]) + 1) if len(at) else (0, 0)
         talking = self._chunks.counts(first, last)[at - first]

@@ -9,8 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import onnxruntime
@@ -59,27 +58,13 @@ class _OpenVino:
     engine = "openvino"
 
     def __init__(self, model: bytes, threads: int, rough: bool) -> None:
-        from speechcli.backends.quiet_openvino import openvino
+        from speechcli.backends.quiet_openvino import Compiled, openvino
 
-        core = openvino.Core()
-        fast = rough and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        told: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": "bf16" if fast else "f32",
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": threads,
-            "ENABLE_CPU_PINNING": False,  # others use these cores too
-        }
-        compiled = core.compile_model(core.read_model(_as_onnx(model), b""), "CPU", told)
-        self._free: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(threads):
-            self._free.put(compiled.create_infer_request())
+        graph = openvino.Core().read_model(_as_onnx(model), b"")
+        self._compiled = Compiled(graph, threads, 1, rough)
 
     def __call__(self, inputs: Inputs) -> NDArray[np.float32]:
-        request = self._free.get()
-        try:
-            return np.array(request.infer(dict(inputs), share_inputs=True)[0], np.float32)
-        finally:
-            self._free.put(request)
+        return np.asarray(self._compiled.run(inputs), np.float32)
 
 
 def _as_onnx(model: bytes) -> bytes:

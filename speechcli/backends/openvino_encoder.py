@@ -8,14 +8,13 @@ output instead of 4.4 %, tiny.en); without, it costs the same and is float32.
 from __future__ import annotations
 
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechcli.backends import ctranslate2_file
-from speechcli.backends.quiet_openvino import openvino, ops
+from speechcli.backends.quiet_openvino import Compiled, openvino, ops
 
 FRAMES = 3000  # mel frames it takes, 10 ms each; it gives half as many
 _HEAD = 64  # width of an attention head in every Whisper
@@ -29,27 +28,13 @@ class Encoder:
 
     def __init__(self, model: Path, lanes: int, threads: int, exact: bool) -> None:
         """`model`: a CTranslate2 model.bin. `exact`: float32 even where bfloat16 is fast. Raises DataError."""
-        core = openvino.Core()
-        fast = not exact and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self.precision = "bfloat16" if fast else "float32"
-        told = {
-            "INFERENCE_PRECISION_HINT": "bf16" if fast else "f32",
-            "INFERENCE_NUM_THREADS": lanes * threads,
-            "NUM_STREAMS": lanes,
-            "ENABLE_CPU_PINNING": False,  # others use these cores too
-        }
-        compiled = core.compile_model(_graph(ctranslate2_file.tensors(model, "encoder/")), "CPU", told)
-        self._free: SimpleQueue[openvino.InferRequest] = SimpleQueue()
-        for _ in range(lanes):
-            self._free.put(compiled.create_infer_request())
+        graph = _graph(ctranslate2_file.tensors(model, "encoder/"))
+        self._compiled = Compiled(graph, lanes, threads, rough=not exact)
+        self.precision = self._compiled.precision
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-mel features, shape (1, mels, 3000), to hidden states, shape (1, 1500, width)."""
-        request = self._free.get()
-        try:
-            return np.array(request.infer([features], share_inputs=True)[0])
-        finally:
-            self._free.put(request)
+        return self._compiled.run([features])
 
 
 def _graph(weights: Tensors) -> openvino.Model:

@@ -62,7 +62,7 @@ def _centred(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def fbank(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Log mel energies as Kaldi's (povey-free: hamming, no dither, 80 bands, 25 ms each 10 ms), (frames, 80).
+    """Log mel energies as Kaldi's (hamming window, no dither, 80 bands, 25 ms each 10 ms), (frames, 80).
 
     samples: (n,) at 16 kHz; less than 25 ms give no frames.
     """
@@ -78,6 +78,15 @@ def fbank(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     computer.input_finished()
     frames = [computer.get_frame(i) for i in range(computer.num_frames_ready)]
     return np.stack(frames).astype(np.float32) if frames else np.zeros((0, _MELS), np.float32)
+
+
+def n_frames(n_samples: int) -> int:
+    """How many frames `fbank` gives of so many samples.
+
+    >>> n_frames(399), n_frames(400), n_frames(16000)
+    (0, 1, 98)
+    """
+    return max(0, (n_samples - 400) // 160 + 1)
 
 
 def centres(n_frames: int) -> NDArray[np.float64]:

@@ -307,7 +307,7 @@ def _joined(job: Job) -> Finished:
     transcript = transcript_in(job.text)
     turns, notes = read_turns(job.text.turns, Path(transcript.source).stem)
     duration = max([transcript.duration, *(s.end for s in transcript.segments)])
-    beyond = [turn for turn in turns if turn.end > duration + 1.0]
+    beyond = [turn for turn in turns if turn.end > duration + _A_WHILE]
     if duration and beyond:
         notes = (*notes, f"{len(beyond)} of {len(turns)} turns lie beyond the end: are they this recording's?")
     stage = Stage("diarize", "speechcli", GIVEN, settings=(("turns", job.text.turns.name),))

@@ -12,7 +12,7 @@ from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 from spoken import RATE, blocks, clip
 
-from speechcli.backends import community1, diarizers
+from speechcli.backends import community1
 from speechcli.backends.base import Counts, Diarized, Setup
 from speechcli.core.audio import Audio
 from speechcli.core.span import Span, merged, total
@@ -31,17 +31,11 @@ def opened(**settings: str) -> Embedded:
     return diarize_embedded.open(Setup("community-1", community1.find(), community1.REVISION, 60.0, settings=settings))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _models() -> None:
-    try:
-        diarizers.check_packages()
-        community1.find()
-    except UnavailableError as error:
-        pytest.skip(f"needs the extra speechcli[diarize]: {error}")
+pytestmark = pytest.mark.usefixtures("models")
 
 
 @pytest.fixture(scope="module")
-def diarizer(_models) -> Iterator[Embedded]:
+def diarizer(models) -> Iterator[Embedded]:
     made = opened()
     yield made
     made.close()

@@ -5,9 +5,6 @@ import sys
 
 import pytest
 
-from speechcli.backends import community1, diarizers
-from speechcli.errors import UnavailableError
-
 FIRST_CALLS = """
 import builtins, threading, time
 import numpy as np
@@ -29,14 +26,9 @@ print("done")
 """
 
 
-def test_the_first_calls_of_two_threads_do_not_wait_for_each_other_for_good():
+def test_the_first_calls_of_two_threads_do_not_wait_for_each_other_for_good(models):
     """OpenVINO imports numpy inside of its first call: two such calls at once would each hold what the other needs."""
     pytest.importorskip("openvino", reason="needs OpenVINO: pip install openvino")
-    try:
-        diarizers.check_packages()
-        community1.find()
-    except UnavailableError as error:
-        pytest.skip(f"needs the extra speechcli[diarize]: {error}")
 
     done = subprocess.run([sys.executable, "-c", FIRST_CALLS], capture_output=True, text=True, timeout=60)
 

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from spoken import RATE, clip
 
-from speechcli.backends import community1, diarizers
+from speechcli.backends import community1
 from speechcli.core.audio import Audio
 from speechcli.core.span import Span
-from speechcli.errors import UnavailableError
 
 pytest.importorskip("kaldi_native_fbank", reason="needs the extra: pip install speechcli[diarize]")
 from speechcli.backends import wespeaker
@@ -29,12 +28,8 @@ READERS = {
 
 
 @pytest.fixture(scope="module")
-def printer() -> WeSpeaker:
-    try:
-        diarizers.check_packages()
-        return WeSpeaker(community1.load(community1.find()))
-    except UnavailableError as error:
-        pytest.skip(f"needs the extra speechcli[diarize]: {error}")
+def printer(models) -> WeSpeaker:
+    return WeSpeaker(community1.load(community1.find()))
 
 
 def kaldi_fbank(samples: np.ndarray) -> np.ndarray:

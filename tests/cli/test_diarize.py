@@ -14,23 +14,12 @@ import pytest
 import soundfile
 from spoken import RATE, clip
 
-from speechcli.backends import community1, diarizers
-from speechcli.errors import UnavailableError
+from speechcli.backends import community1
 from speechcli.media.ffmpeg import find
 
 # A man, a woman and Mary, each twice; of LibriSpeech, of Kennedy's speech, and of EMU's "ae"
 ROW = (("jfk", 6.5), ("3080-5032-0000", 6.0), ("mary", 6.0), ("jfk", 6.5), ("3080-5032-0000", 6.0), ("mary", 6.0))
 PAUSE = 0.4
-
-
-@pytest.fixture(scope="session")
-def models() -> None:
-    """The diarizer's weights, without which there is nothing to test."""
-    try:
-        diarizers.check_packages()
-        community1.find()
-    except UnavailableError as error:
-        pytest.skip(f"needs the extra speechcli[diarize]: {error}")
 
 
 def conversation(row=ROW) -> tuple[np.ndarray, list[tuple[float, float, str]]]:

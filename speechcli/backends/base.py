@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -10,7 +10,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from speechcli.core.audio import Audio
+from speechcli.core.audio import Audio, Samples
+from speechcli.core.live import Final, Partial
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Heard, Stage, Turn, Voice, Word
 
@@ -197,6 +198,40 @@ class VoicePrinter(Protocol):
         too little.
         """
         ...
+
+
+class Session(Protocol):
+    """One stream of sound that becomes text while it goes on; used by one thread.
+
+    The finals, one after the other, are the text; none changes, and none begins before the one before it ends. A
+    partial holds all that was heard since the last final. Times are from the first sample of the stream.
+    """
+
+    def feed(self, samples: Samples) -> Iterator[Partial | Final]:
+        """What is new with these samples, which follow the ones before; float32 (n,) at `traits.rate`, of any length.
+
+        To be iterated to its end. The more comes at once, the less work is each second of it.
+        """
+        ...
+
+    def skip(self, n_samples: int) -> Iterator[Partial | Final]:
+        """Goes on behind sound that was lost: what was heard before it becomes final."""
+        ...
+
+    def finish(self) -> Iterator[Partial | Final]:
+        """The last words. To be called once; nothing may be fed any more."""
+        ...
+
+
+class StreamingTranscriber(Protocol):
+    """Sound to text while it is heard. One model, many streams."""
+
+    @property
+    def traits(self) -> Traits: ...
+    @property
+    def stage(self) -> Stage: ...
+    def listen(self, hints: Hints) -> Session: ...
+    def close(self) -> None: ...
 
 
 class SpeechDetector(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +24,11 @@ class Block:
     arrived: float
     lost: int = 0
     note: str = ""
+
+
+def said(note: str, channels: int) -> Block:
+    """A block without sound, now."""
+    return Block(np.zeros((0, channels), np.float32), time.monotonic(), note=note)
 
 
 class Source(Protocol):

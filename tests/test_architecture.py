@@ -63,6 +63,7 @@ ENGINE_FILES = {
     "backends/clusters.py",
     "backends/wespeaker.py",
     "backends/graphs.py",
+    "backends/moonshine.py",
     "backends/quiet_openvino.py",
 }
 DRAWN_BY = "formats/plot.py"  # in the function that draws

@@ -78,6 +78,8 @@ FAMILIES = {
     # Trellis and attention grow with the window; a minute of text is anchored well enough.
     "ctc": Family("align_ctc", 60.0, 300.0, aligns=True),
     "hf": Family("hf", 30.0, 1200.0, gap=4.0, reach=10.0),
+    # It was taught with 4 to 30 s (Moonshine, section 3.2).
+    "moonshine": Family("moonshine", words=False, times=False),
     # These hear a recording of any length, 10 s at a time.
     "community-1": Family("diarize_embedded", 10.0, 10.0, diarizes=True),
     "pyannote": Family(
@@ -184,6 +186,18 @@ MODELS = (
         _ENGLISH,
         1513,
         repo="distil-whisper/distil-large-v3.5-ct2",
+    ),
+    Model(
+        "moonshine-tiny.en",
+        "English, several times as fast as tiny.en; comes with speechcli[diarize]",
+        _ENGLISH,
+        44,
+        family="moonshine",
+        aliases=("moonshine", "moonshine-tiny"),
+        package="moonshine_voice",
+        distribution=MOONSHINE,
+        holds=("tiny-en/encoder_model.ort", "tiny-en/decoder_model_merged.ort", "tiny-en/tokenizer.bin"),
+        sha256="3975a5d0adab3f82bf70e9bc15987bfcabc1493f237ba6b5aaa824259890b57f",
     ),
     Model(
         "vibevoice",

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
+from itertools import repeat
 from typing import Any, Final
 
 from speechcli.core.span import Seconds, Span, tidy
@@ -53,6 +54,29 @@ def document(transcript: Transcript) -> Iterator[str]:
         words += spoken
     yield from _list("segments", segments)
     yield from _list("word_segments", words)
+    yield from _rest(transcript)
+
+
+def opening() -> str:
+    """How a document begins that grows: its segments come first."""
+    return f'{{\n"schema": {_encode(SCHEMA)},\n"segments": ['
+
+
+def row(place: int, segment: Segment) -> str:
+    """A segment of a document that grows, where nobody else talks at the same time."""
+    return ("," if place else "") + "\n" + _segment(place, segment, _words(segment, repeat(False)), False)
+
+
+def closing(transcript: Transcript, words: bool) -> Iterator[str]:
+    """All that follows the segments of a document that grows. words: whether the words are written once more."""
+    yield f'\n],\n"text": {_encode(_valid(transcript.text))},\n'
+    yield f'"language": {_encode(transcript.language)},\n"duration": {_encode(tidy(transcript.duration))},\n'
+    spoken = (word for segment in transcript.segments if words for word in _words(segment, repeat(False)))
+    yield from _list("word_segments", list(spoken))
+    yield from _rest(transcript)
+
+
+def _rest(transcript: Transcript) -> Iterator[str]:
     yield from _list("turns", [_turn(turn) for turn in transcript.turns])
     if transcript.raw:
         yield from _list("raw", [_raw(raw) for raw in transcript.raw])

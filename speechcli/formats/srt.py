@@ -32,9 +32,9 @@ _OVERRIDE = re.compile(r"\{\\")
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}")  # what players understand: <i>, <font ...>, {\an8}
 
 
-def captions(cues: Iterable[Cue], style: Style = Style()) -> Iterator[str]:
-    """One piece of text a caption."""
-    for number, (start, end, lines, speaker) in enumerate(shown(cues, style, _harmless), 1):
+def captions(cues: Iterable[Cue], style: Style = Style(), first: int = 1) -> Iterator[str]:
+    """One piece of text a caption. first: the number of the first."""
+    for number, (start, end, lines, speaker) in enumerate(shown(cues, style, _harmless), first):
         name = _name(speaker) if style.labels and speaker else ""
         body = "\n".join(lines) if len(lines) == 1 else _apart(lines)
         yield f"{number}\n{hms(start, ',')} --> {hms(end, ',')}\n{name}{body}\n\n"

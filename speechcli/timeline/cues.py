@@ -98,7 +98,7 @@ def cues(
     and one that satisfies the style keeps its lines. duration: of the recording, asked for when the segments have
     ended; the last caption is not held beyond it.
     """
-    drafts = _kept(segments, style) if style.keep_cues else _in_order(_units(segments), style)
+    drafts = _kept(segments, style) if style.keep_cues else _in_order(units(segments), style)
     held: _Draft | None = None
     at = 0  # when `held` appears
     for draft in drafts:
@@ -157,7 +157,7 @@ def _kept(segments: Iterable[Segment], style: Style) -> Iterator[_Draft]:
             yield _Draft(to_ms(span.start), 0, to_ms(span.end), lines, segment.speaker, words, not segment.words)
 
 
-def _units(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
+def units(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
     """Segments that are broken as one: a sentence and its continuations."""
     unit: list[Segment] = []
     for segment in segments:
@@ -183,11 +183,11 @@ def _continues(unit: list[Segment], segment: Segment) -> bool:
     )
 
 
-def _in_order(units: Iterable[list[Segment]], style: Style) -> Iterator[_Draft]:
+def _in_order(row: Iterable[list[Segment]], style: Style) -> Iterator[_Draft]:
     """The captions of all units by their start; units begin in order, and may overlap."""
     waiting: list[_Draft] = []
     n_drafts = 0
-    for unit in units:
+    for unit in row:
         start = to_ms(unit[0].start)
         while waiting and waiting[0].start <= start:
             yield heapq.heappop(waiting)

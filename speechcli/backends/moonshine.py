@@ -1,8 +1,8 @@
 """Moonshine: English speech to text whose cost follows the length of the sound, on a processor.
 
 Sources: Jeffries et al. 2024 (arXiv:2410.15608); transformers, models/moonshine, for what the graphs expect (the mask
-is of samples, which the decoder thins out itself) and for 6.5 tokens a second as the most that is said; moonshine-voice
-for the graphs, whose weights are in int8, and for its tokenizer.bin.
+is of samples, which the decoder thins out itself); moonshine-voice for the graphs, whose weights are in int8, and for
+its tokenizer.bin.
 
 The encoder hears the raw sound, nothing padded; the decoder says a token at a time. Its keys and values stay where
 onnxruntime made them, and those of the sound are made once. Windows are heard one by one: alone or in a batch, the
@@ -39,6 +39,8 @@ _BLANK = "\u2581".encode()
 _MORE = 4  # tokens that are allowed on top of the pace, for the end and what begins in the middle of a word
 _ROUNDS = 6  # the same tokens this often in a row are a loop ...
 _LOOP = 16  # ... of up to so many
+_HALF = 3 * RATE  # samples, at least, of the halves that are heard where the whole was a loop
+_FAINT = 1e-3  # of full scale, -60 dB: level of a window in which there is hardly anybody
 _MOST_LANES = 8
 _FAILURES = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.RuntimeException)
 
@@ -48,21 +50,17 @@ class Settings:
     """What `--set` takes for Moonshine.
 
     tokens_per_second: more is no speech. A window whose mean log probability is below `silence_logprob_threshold` is
-    taken for silence. An answer that does not end by then, or goes round in circles, is asked for
-    once more with n-grams of no_repeat_ngram_size forbidden to come again. lanes: windows at the same time, a thread
-    each; 0: one a core.
+    taken for silence; half of that where nothing is loud. lanes: windows at the same time, a thread each; 0: one a
+    core.
     """
 
-    tokens_per_second: float = 6.5
+    tokens_per_second: float = 10.0
     silence_logprob_threshold: float = -1.0
-    no_repeat_ngram_size: int = 4
     lanes: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.tokens_per_second <= 50:
             raise UsageError(f"tokens_per_second={self.tokens_per_second:g}: above 0, at most 50")
-        if self.no_repeat_ngram_size < 1:
-            raise UsageError("no_repeat_ngram_size must be at least 1")
         if not 0 <= self.lanes <= _MOST_LANES:
             raise UsageError(f"lanes={self.lanes}: at most {_MOST_LANES}, or 0 for one a core")
 
@@ -130,32 +128,36 @@ class Moonshine:
         notes = self._notes(hint)
         if not audio.samples.any():
             return Heard()
-        sound = self._encoded(audio.samples)
-        most = math.ceil(audio.duration * self._own.tokens_per_second) + _MORE
-        said = self._said(sound, most)
-        loop = loop_at(said.tokens)
-        if not said.ended:
-            size = self._own.no_repeat_ngram_size
-            again = self._said(sound, most, size)
-            if again.ended:
-                said, loop = again, None
-                notes += (f"an answer without an end was tried again, no {size} tokens twice",)
-            elif loop is None:
-                notes += (f"an answer was cut off after {most} tokens (--set tokens_per_second)",)
-        raw = text_of(said.tokens, self._pieces)
-        if said.logprob < self._own.silence_logprob_threshold or not any(map(str.isalnum, raw)):
+        parts = self._parts(audio.samples)
+        raw = " ".join(filter(None, (text_of(part.tokens, self._pieces) for part in parts)))
+        n_tokens = sum(len(part.tokens) + 1 for part in parts)
+        logprob = sum(part.logprob * (len(part.tokens) + 1) for part in parts) / n_tokens
+        sure = self._own.silence_logprob_threshold * (0.5 if _rms(audio.samples) < _FAINT else 1.0)
+        if logprob < sure or not any(map(str.isalnum, raw)):
             return Heard(raw=raw)
-        text = text_of(said.tokens[:loop], self._pieces)
-        gone = "" if loop is None else text_of(said.tokens[loop:], self._pieces)
-        segment = Segment(0.0, audio.duration, text, language="en", avg_logprob=round(said.logprob, 4))
+        loops = [part.tokens[at:] for part in parts if (at := loop_at(part.tokens)) is not None]
+        text = " ".join(filter(None, (text_of(part.tokens[: loop_at(part.tokens)], self._pieces) for part in parts)))
+        if not all(part.ended or loop_at(part.tokens) for part in parts):
+            notes += ("an answer was cut off at its longest (--set tokens_per_second)",)
         return Heard(
-            (segment,),
+            (Segment(0.0, audio.duration, text, language="en", avg_logprob=round(logprob, 4)),),
             language="en",
-            dropped=(Dropped(0.0, audio.duration, gone, "repetition loop"),) if gone else (),
-            loops=int(bool(gone)),
+            dropped=tuple(
+                Dropped(0.0, audio.duration, text_of(gone, self._pieces), "repetition loop") for gone in loops
+            ),
+            loops=len(loops),
             notes=notes,
             raw=raw,
         )
+
+    def _parts(self, samples: Samples) -> list[_Said]:
+        """What is said; where that goes round in circles, what is said in either half, which is easier to hear."""
+        most = math.ceil(len(samples) / RATE * self._own.tokens_per_second) + _MORE
+        said = self._said(self._encoded(samples), most)
+        if loop_at(said.tokens) is None or len(samples) < 2 * _HALF:
+            return [said]
+        middle = quietest(samples, _HALF // 2)
+        return self._parts(samples[:middle]) + self._parts(samples[middle:])
 
     def _notes(self, hint: Hints) -> tuple[str, ...]:
         """About hints that the model cannot take. Raises UsageError for what it cannot do."""
@@ -174,8 +176,8 @@ class Moonshine:
         (out,) = self._encoder.run_with_ort_values(None, inputs)
         return out
 
-    def _said(self, sound: OrtValue, most: int, no_repeat: int = 0) -> _Said:
-        """The most probable token, one after the other. no_repeat: length of the n-grams that may come once only."""
+    def _said(self, sound: OrtValue, most: int) -> _Said:
+        """The most probable token, one after the other."""
         feeds = {
             **self._nothing,
             "encoder_hidden_states": sound,
@@ -189,7 +191,6 @@ class Moonshine:
         while True:
             found = dict(zip(wanted, self._decoder.run_with_ort_values(wanted, feeds), strict=True))
             logits = found.pop("logits").numpy()[0, -1]
-            logits[forbidden(tokens, no_repeat)] = -np.inf
             token = int(logits.argmax())
             highest = float(logits[token])
             logprobs -= math.log(float(np.exp(logits - highest).sum()))
@@ -248,17 +249,16 @@ def loop_at(tokens: Sequence[int]) -> int | None:
     return None
 
 
-def forbidden(tokens: Sequence[int], size: int) -> list[int]:
-    """Tokens that would end an n-gram of this size that is there already; none for a size of 0.
+def quietest(samples: Samples, reach: int) -> int:
+    """Index of the middle of the quietest 50 ms, no further than `reach` samples from the middle."""
+    size = RATE // 20
+    first = len(samples) // 2 - reach
+    frames = samples[first : first + 2 * reach // size * size].reshape(-1, size)
+    return first + int(np.square(frames).sum(axis=1).argmin()) * size + size // 2
 
-    >>> forbidden([1, 2, 3, 1, 2], 3), forbidden([1, 2], 0)
-    ([3], [])
-    """
-    if not size:
-        return []
-    before = list(tokens[len(tokens) - size + 1 :]) if size > 1 else []
-    starts = range(len(tokens) - size + 1)
-    return [tokens[i + size - 1] for i in starts if list(tokens[i : i + size - 1]) == before]
+
+def _rms(samples: Samples) -> float:
+    return math.sqrt(float(np.dot(samples, samples)) / len(samples))
 
 
 def _value(array: NDArray[Any]) -> OrtValue:

@@ -95,21 +95,21 @@ def measure(
     may_fail: what it could not do is counted by its outputs.
     """
     with tempfile.TemporaryFile() as told:
-        busy, began = _busy(), time.perf_counter()
+        before, began = busy(), time.perf_counter()
         child = subprocess.Popen(
             list(map(str, command)), env={**os.environ, **(env or {})}, stdout=subprocess.DEVNULL, stderr=told
         )
         watcher = _Watcher(child.pid) if watch else None
         _, status, used = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
-        wall, busy = time.perf_counter() - began, _busy() - busy
+        wall, used_by_all = time.perf_counter() - began, busy() - before
         if child.returncode and not may_fail:
             told.seek(0)
             line = " ".join(map(str, command))
             sys.exit(f"status {child.returncode}: {line}\n{told.read()[-2000:].decode(errors='replace')}")
     cpu = used.ru_utime + used.ru_stime
     rss = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Run(cpu, wall, rss, max(0.0, busy - cpu) / wall, watcher.peak() if watcher else 0)
+    return Run(cpu, wall, rss, max(0.0, used_by_all - cpu) / wall, watcher.peak() if watcher else 0)
 
 
 def in_turns(ours: Callable[[], Run], peer: Callable[[], Run], pairs: int) -> list[tuple[Run, Run]]:
@@ -146,7 +146,7 @@ def cpu_so_far(pid: int) -> float:
     return total
 
 
-def _busy() -> float:
+def busy() -> float:
     """Core-seconds this machine has worked since it started."""
     times = psutil.cpu_times()
     at_rest = times.idle + getattr(times, "iowait", 0.0) + getattr(times, "guest", 0.0)  # guest is in user, too

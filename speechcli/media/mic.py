@@ -14,6 +14,7 @@ import numpy as np
 from speechcli.core.span import Seconds
 from speechcli.errors import DiskError, SpeechcliError, UnavailableError, UsageError
 from speechcli.media.capture import Block, said
+from speechcli.media.denied import denied
 from speechcli.media.device import LIST, Device, Piece
 
 if TYPE_CHECKING:
@@ -52,14 +53,14 @@ def open(wanted: str | None = None, waits: Waits = Waits()) -> Microphone:  # no
     """
     found = _found()
     if not found:
-        raise UnavailableError(
+        raise denied() or UnavailableError(
             "there is no microphone here",
             "plug one in, start the sound server, or pipe sound in: … | speechcli stream-mic -",
         )
     there = [device for device, _ in found]
     if wanted is None:
-        default = next((device for device in there if device.default), there[0])
-        return Microphone(default, None, waits)
+        default = next((device for device in there if device.default), None)
+        return Microphone(default, None, waits) if default else Microphone(there[0], there[0].id, waits)
     meant = _meant(wanted, there)
     if not meant:  # ALSA has names of its own, also beside a sound server
         recorder = _door()

@@ -13,9 +13,13 @@ from tiny import common
 from transformers import AutoModelForMultimodalLM, AutoProcessor
 
 from speechcli import pipeline
-from speechcli.backends import placement_torch, registry, settings, voxtral_realtime
+from speechcli.backends import placement_torch, registry, settings, voxtral_realtime, voxtral_stream
 from speechcli.backends.base import Hints, Setup
-from speechcli.backends.voxtral_realtime import Settings, Written, _segments, _step, _words
+from speechcli.backends.voxtral_realtime import Settings
+from speechcli.backends.voxtral_scribe import Scribe
+from speechcli.backends.voxtral_stream import step
+from speechcli.backends.voxtral_words import Written, segments
+from speechcli.backends.voxtral_words import words as words_of
 from speechcli.core.audio import Audio
 from speechcli.core.span import Span
 from speechcli.core.transcript import Heard, Stage, joined
@@ -140,8 +144,8 @@ def ours(model, samples: np.ndarray, block: int) -> list[int]:
     scribe, stream, tokens = model._scribe, None, []
     scribe.block = block
     for features, prompt in scribe.blocks([samples]):
-        ring = voxtral_realtime.Ring(model._model, 96, model._device)
-        stream = stream or voxtral_realtime.Stream(model._model, prompt, scribe.delay, ring)
+        ring = voxtral_stream.Ring(model._model, 96, model._device)
+        stream = stream or voxtral_stream.Stream(model._model, prompt, scribe.delay, ring)
         stream.feed(features)
         tokens += stream.take()[0][0].tolist()
     scribe.block = Settings().block
@@ -191,8 +195,8 @@ def test_probabilities_are_those_of_the_whole_model_at_once_also_beyond_its_wind
     stream, features = None, []
     for mel, prompt in scribe.blocks([samples]):
         if prompt is not None:
-            begun, ring = prompt, voxtral_realtime.Ring(model, 96, voxtral._device)
-            stream = voxtral_realtime.Stream(model, prompt, scribe.delay, ring)
+            begun, ring = prompt, voxtral_stream.Ring(model, 96, voxtral._device)
+            stream = voxtral_stream.Stream(model, prompt, scribe.delay, ring)
         features.append(mel)
         stream.feed(mel)
     tokens, logprobs = stream.take()
@@ -210,11 +214,11 @@ def test_probabilities_are_those_of_the_whole_model_at_once_also_beyond_its_wind
 
 def test_what_is_made_up_behind_the_end_of_a_shorter_row_is_left_out(voxtral, clips, monkeypatch):
     def chatter(model, ids, *rest):
-        _, logprobs = _step(model, ids, *rest)
+        _, logprobs = step(model, ids, *rest)
         return torch.full((len(ids), 1), 300), logprobs
 
     monkeypatch.setattr(voxtral, "_step", chatter)
-    monkeypatch.setattr(voxtral_realtime, "_step", chatter)
+    monkeypatch.setattr(voxtral_stream, "step", chatter)
 
     rows = voxtral._write([clips[0].samples, clips[3].samples])
 
@@ -374,7 +378,7 @@ def test_a_compiled_batch_too_large_for_the_device_is_halved_too(clips, answers,
     def small(model, ids, *rest):
         if len(ids) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return _step(model, ids, *rest)
+        return step(model, ids, *rest)
 
     monkeypatch.setattr(torch, "compile", lambda step, mode=None: small)
     model = opened(compile=True, longest=20.0, batch_size=4)
@@ -399,9 +403,9 @@ def test_weights_that_do_not_fit_are_read_as_they_are_needed_and_answer_the_same
     setup = Setup("voxtral-realtime", FOLDER, "", 60.0, "cpu", "float32")
     place = placement_torch.place("cpu", "float32")
     model = placement_torch.load(AutoModelForMultimodalLM, setup, place, max_memory={"cpu": "700KB"})
-    scribe = voxtral_realtime.Scribe(AutoProcessor.from_pretrained(FOLDER), Settings())
-    room = placement_torch.Room(place.device, 600.0)
-    spread = voxtral_realtime.VoxtralRealtime(model, scribe, setup, room, Stage("transcribe", "", ""))
+    scribe = Scribe(AutoProcessor.from_pretrained(FOLDER), Settings().delay, Settings().block)
+    loaded = voxtral_realtime.Loaded(model, scribe, place.device, Stage("transcribe", "", ""))
+    spread = voxtral_realtime.VoxtralRealtime(loaded, setup, 600.0)
 
     assert "disk" in model.hf_device_map.values()
     assert heard(spread, clips[0])[0].raw == answers[0].raw
@@ -437,7 +441,7 @@ def test_a_batch_too_large_for_the_device_is_halved_and_answers_the_same(voxtral
     def small(model, ids, *rest):
         if len(ids) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return _step(model, ids, *rest)
+        return step(model, ids, *rest)
 
     monkeypatch.setattr(voxtral, "_step", small)
     windows = [(Window((i,), *[Span(0, a.duration)] * 2, (Span(0, a.duration),)), a) for i, a in enumerate(clips)]
@@ -498,7 +502,7 @@ def written(*tokens: tuple[int, str | bytes, bool]) -> list[Written]:
 
 
 def grouped(tokens: list[Written], duration: float = 100.0):
-    return _words(tokens, lambda index: index * 0.08, duration)
+    return words_of(tokens, lambda index: index * 0.08, duration)
 
 
 def test_a_word_is_its_tokens_up_to_the_next_blank_or_mark():
@@ -528,7 +532,7 @@ def test_segments_end_with_sentences_and_long_pauses_but_not_with_mr():
         (10, " Mr.", True), (15, " Day", True), (20, " left.", True), (24, " He", True), (60, " ran", True)
     )
 
-    assert [segment.text for segment in _segments(grouped(tokens), None)] == ["Mr. Day left.", "He", "ran"]
+    assert [segment.text for segment in segments(grouped(tokens), None)] == ["Mr. Day left.", "He", "ran"]
 
 
 @pytest.mark.slow

@@ -43,24 +43,32 @@ class Replay:
         self.live = math.isfinite(speed)
         self._decoding, self._speed = decoding, speed
         self._closed = threading.Event()
+        self._busy = threading.Lock()  # held by whoever is inside the decoder
 
     def blocks(self) -> Iterator[Block]:
         """The file from its start; to be asked once. Raises MediaError when it cannot be decoded."""
         return self._run()
 
     def _run(self) -> Generator[Block, None, None]:
-        with self._decoding as decoding:
-            start: float | None = None
-            for audio in decoding:
+        start: float | None = None
+        try:
+            while (audio := self._next()) is not None:
                 if start is None:
                     start = time.monotonic()  # not before: the decoder took its time to begin
                 due = self._due(start, audio)
                 if self._closed.wait(max(0.0, due - time.monotonic())):
                     return
                 yield Block(audio.samples.reshape(-1, 1), due)
-            report = decoding.report()
-        for note in () if report.complete else report.notes:
+            report = self._decoding.report()
+        finally:
+            with self._busy:
+                self._decoding.close()
+        for note in () if report.complete or self._closed.is_set() else report.notes:
             yield said(note, 1)
+
+    def _next(self) -> Audio | None:
+        with self._busy:
+            return None if self._closed.is_set() else next(self._decoding, None)
 
     def _due(self, start: float, audio: Audio) -> float:
         """By the clock; from the start each time, so that nothing adds up."""
@@ -68,7 +76,8 @@ class Replay:
 
     def close(self) -> None:
         self._closed.set()
-        try:
-            self._decoding.close()
-        except ValueError:  # another thread is in it, and ends it with its next block
-            return
+        if self._busy.acquire(blocking=False):  # else it is being read, or closed, and ends with that
+            try:
+                self._decoding.close()
+            finally:
+                self._busy.release()

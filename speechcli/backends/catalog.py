@@ -189,7 +189,7 @@ MODELS = (
     ),
     Model(
         "moonshine-tiny.en",
-        "English, several times as fast as tiny.en; comes with speechcli[diarize]",
+        "English, a fifth of tiny.en's work on short sound; comes with speechcli[diarize]",
         _ENGLISH,
         44,
         family="moonshine",

@@ -97,7 +97,7 @@ class Moonshine:
     def __init__(self, setup: Setup, own: Settings) -> None:
         encoder, decoder, pieces = (_read(setup.folder / name) for name in FILES)
         try:
-            self._encoder, self._decoder = _session(encoder), _session(decoder)
+            self._encoder, self._decoder = _session(encoder, keeps=True), _session(decoder, keeps=False)
         except _FAILURES as error:
             raise DataError(f"the graphs in {setup.folder} cannot be loaded ({error})", "are they whole?") from error
         self._pieces = read_pieces(pieces, setup.folder / FILES[2])
@@ -274,9 +274,13 @@ def _read(path: Path) -> bytes:
         raise from_os(error, f"reading {path}") from error
 
 
-def _session(model: bytes) -> onnxruntime.InferenceSession:
+def _session(model: bytes, keeps: bool) -> onnxruntime.InferenceSession:
+    """keeps: whether it holds on to the most memory that it ever needed.
+
+    The attention of 30 s is 50 MB a layer, and half of the encoder's time is then the kernel's, which clears new pages.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # lanes are the threads: a step is too small to cut
-    options.enable_cpu_mem_arena = False  # it keeps the most that it ever held
+    options.enable_cpu_mem_arena = keeps
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

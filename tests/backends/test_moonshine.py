@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,6 +79,13 @@ def test_an_answer_is_one_segment_over_the_whole_audio_with_its_confidence(clips
 def test_the_same_audio_gives_the_same_answer_alone_and_in_a_batch(model, clips, heard):
     for audio, answer in zip(clips, heard, strict=True):
         assert model.transcribe([audio], [Hints()]) == [answer]
+
+
+def test_windows_heard_at_the_same_time_give_the_answers_they_give_alone(model, clips, heard):
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda audio: model.transcribe([audio], [Hints()])[0], clips))
+
+    assert answers == heard
 
 
 def test_empty_audio_between_others_gives_nothing(model, clips, heard):

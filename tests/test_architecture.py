@@ -16,14 +16,14 @@ FLOORS = {
     "spoken": 1,
     "timeline": 2,
     "media": 2,
-    "backends": 2,
+    "backends": 3,
     "formats": 3,
-    "pipeline": 4,
-    "alignment": 3,
-    "jobs": 5,
-    "api": 6,
-    "cli": 7,
-    "__main__": 8,
+    "alignment": 4,
+    "pipeline": 5,
+    "jobs": 6,
+    "api": 7,
+    "cli": 8,
+    "__main__": 9,
     "__init__": 0,  # the version
 }
 ENGINES = {

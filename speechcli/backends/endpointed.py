@@ -1,0 +1,243 @@
+"""Any Transcriber made live.
+
+A speech detector finds utterances. While one goes on, the model hears it again and again, each time with what was said
+since; words that two hypotheses agree on are final (Machacek et al. 2023, arXiv:2307.14743), the others are shown as
+they may still become. A pause ends it: then the model has heard all of it, and the rest is final too.
+
+The model hears at most what was fed since the last time: when it is slow, more comes at once and it is asked less
+often, so that it falls behind only where one hearing takes longer than the sound it is of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from speechcli.backends.base import Hints, SpeechDetector, Traits, Transcriber
+from speechcli.core.audio import Audio, Samples
+from speechcli.core.live import Final, Partial
+from speechcli.core.span import Seconds, Span, to_samples
+from speechcli.core.transcript import Stage, Word
+from speechcli.timeline.agreement import agreed, beyond
+from speechcli.timeline.polish import polish
+from speechcli.timeline.spread import spread
+from speechcli.timeline.utterances import Endpoints, Utterance
+
+_AFTER: Seconds = 0.15  # of sound after the last speech, with which a hypothesis has heard all of it
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the model hears an utterance that goes on.
+
+    step: new sound that is worth it. first: sound of an utterance before the first time. pause: silence after which it
+    does at once. hold: a word that ended this shortly ago may not be all there yet, and is not shown. context:
+    characters of what was said before, that the model is told.
+    """
+
+    step: Seconds = 0.5
+    first: Seconds = 0.8
+    pause: Seconds = 0.25
+    hold: Seconds = 0.1
+    settle: Seconds = 0.0
+    context: int = 200
+    back: Seconds = 0.0
+
+
+class Endpointed:
+    """A `StreamingTranscriber`. detector: its streams each take a fresh one."""
+
+    def __init__(
+        self,
+        transcriber: Transcriber,
+        detector: SpeechDetector,
+        endpoints: Endpoints = Endpoints(),
+        pace: Pace = Pace(),
+    ) -> None:
+        if detector.rate != transcriber.traits.rate:
+            raise ValueError(f"the detector hears {detector.rate} Hz and the model {transcriber.traits.rate}")
+        self._transcriber, self._detector, self._endpoints, self._pace = transcriber, detector, endpoints, pace
+
+    @property
+    def traits(self) -> Traits:
+        return self._transcriber.traits
+
+    @property
+    def stage(self) -> Stage:
+        return self._transcriber.stage
+
+    def listen(self, hints: Hints) -> Stream:
+        return Stream(self._transcriber, self._detector.fresh(), hints, self._endpoints, self._pace)
+
+    def close(self) -> None:
+        self._transcriber.close()
+
+
+class Stream:
+    """A `Session`."""
+
+    def __init__(
+        self, transcriber: Transcriber, detector: SpeechDetector, hints: Hints, endpoints: Endpoints, pace: Pace
+    ) -> None:
+        self._transcriber, self._detector, self._hints = transcriber, detector, hints
+        self._endpoints, self._pace = endpoints, pace
+        self._rate = transcriber.traits.rate
+        self._frame = detector.frame / self._rate
+        self._tape: Samples = np.zeros(0, np.float32)
+        self._first = 0  # index of the tape's first sample in the stream
+        self._judged = 0  # samples the detector has heard
+        self._utterance: Utterance | None = None
+        self._until: Seconds = 0.0  # what the model has heard
+        self._done: list[Word] = []  # final words of this utterance
+        self._tail: list[Word] = []  # the words after those, as last heard
+        self._said = ""  # what was said before this utterance
+        self._starts: list[Utterance] = []  # utterances before this one that the model hears once more
+        self._id = 0
+        self._free: Seconds = 0.0  # where the next word may begin
+
+    def feed(self, samples: Samples) -> Iterator[Partial | Final]:
+        """See `Session`."""
+        self._tape = np.concatenate([self._tape, samples])
+        for end, probability in self._judge():
+            yield from self._hear_frame(end, probability)
+        if self._utterance is not None and self._worth_hearing(self._utterance):
+            yield from self._listen(self._utterance, self._now)
+        self._forget()
+
+    def skip(self, n_samples: int) -> Iterator[Partial | Final]:
+        """See `Session`."""
+        yield from self.finish()
+        self._tape, self._first = np.zeros(0, np.float32), self._first + len(self._tape) + n_samples
+        self._judged = self._first
+        self._detector = self._detector.fresh()
+
+    def finish(self) -> Iterator[Partial | Final]:
+        """See `Session`."""
+        if self._utterance is not None:
+            yield from self._end(self._utterance, self._now)
+
+    @property
+    def _now(self) -> Seconds:
+        return (self._first + len(self._tape)) / self._rate
+
+    def _judge(self) -> Iterator[tuple[Seconds, float]]:
+        """(end, probability of speech) of each new frame."""
+        size = self._detector.frame
+        begin = self._judged - self._first
+        n_frames = (len(self._tape) - begin) // size
+        if not n_frames:
+            return
+        sound = Audio(self._tape[begin : begin + n_frames * size], self._rate, self._judged)
+        for probability in self._detector(sound).tolist():
+            self._judged += size
+            yield self._judged / self._rate, probability
+
+    def _hear_frame(self, end: Seconds, probability: float) -> Iterator[Partial | Final]:
+        rules = self._endpoints
+        if self._utterance is None:
+            if probability < rules.onset:
+                return
+            start = max(self._first / self._rate, self._free, end - self._frame - rules.pad)
+            self._utterance, self._until = Utterance(start, self._frame), start
+            self._look_back(start)
+        utterance = self._utterance
+        utterance.hear(end, probability, probability >= rules.offset)
+        if end - utterance.end >= rules.silence:
+            yield from self._end(utterance, end)
+        elif end - utterance.start >= rules.longest:
+            yield from self._end(utterance, utterance.weakest())
+
+    def _worth_hearing(self, utterance: Utterance) -> bool:
+        pace, now = self._pace, self._now
+        if self._until >= utterance.end + _AFTER:
+            return False  # nobody has spoken since
+        first = self._until <= utterance.start
+        paused = now - utterance.end >= pace.pause
+        return paused or now - self._until >= (pace.first if first else pace.step)
+
+    def _listen(self, utterance: Utterance, until: Seconds) -> Iterator[Partial | Final]:
+        """The model hears the utterance; what it says again is final, and the rest is shown."""
+        before, self._tail = self._tail, self._heard(utterance, until)
+        self._until = until
+        settled = [word for word in self._tail[:-1] if word.end <= until - self._pace.settle]
+        n = agreed(before, settled)
+        if n:
+            yield self._final(self._tail[:n])
+            self._tail = self._tail[n:]
+        hold = 0.0 if until - utterance.end >= self._pace.pause else self._pace.hold
+        shown = [word for word in self._tail if word.end <= until - hold]
+        if shown:
+            yield Partial(shown[0].start, shown[-1].end, self._id, tuple(shown))
+
+    def _end(self, utterance: Utterance, until: Seconds) -> Iterator[Partial | Final]:
+        """All that was said until then is final."""
+        enough = utterance.speech >= self._endpoints.shortest
+        if enough and not self._until >= min(until, utterance.end + _AFTER):
+            self._tail = self._heard(utterance, until)
+        if self._tail:
+            yield self._final(self._tail, ends=True)
+        self._utterance, self._tail = None, []
+        self._starts.append(utterance)
+        self._free = max(self._free, min(until, utterance.end))
+        if until < utterance.end:  # it was cut, and goes on
+            self._utterance, self._until = utterance.after(until), until
+            self._look_back(until)
+
+    def _look_back(self, start: Seconds) -> None:
+        """Lets go of utterances that are too far back to be heard once more."""
+        while self._starts and self._starts[0].start < start - self._pace.back:
+            self._starts.pop(0)
+        begin = self._starts[0].start if self._starts else start
+        gone = [word for word in self._done if word.start < begin - 0.3]
+        self._said = (self._said + "".join(word.text for word in gone))[-self._pace.context :]
+        self._done = self._done[len(gone) :]
+
+    def _heard(self, utterance: Utterance, until: Seconds) -> list[Word]:
+        """What the model hears of an utterance, without what is final; times of the stream."""
+        begin = self._starts[0].start if self._starts else utterance.start
+        span = Span(begin, max(until, begin))
+        audio = Audio(self._tape, self._rate, self._first).cut(span)
+        sound = Audio(audio.samples, self._rate)
+        speech = tuple(
+            Span(max(0.0, start - audio.start), min(end, until) - audio.start)
+            for u in (*self._starts, utterance)
+            for start, end in u.spoken
+            if start < until
+        )
+        hints = replace(self._hints, speech=speech, context=self._context())
+        (heard,) = self._transcriber.transcribe([sound], [hints])
+        if not self.gives_times:
+            heard = spread(heard, speech, sound.duration)
+        words = [word for segment in polish(heard, sound.duration, speech).segments for word in segment.words]
+        moved = [word.moved(word.start + audio.start, word.end + audio.start) for word in words]
+        return moved[beyond(self._done, moved) :]
+
+    @property
+    def gives_times(self) -> bool:
+        return self._transcriber.traits.gives_words
+
+    def _context(self) -> str:
+        return f"{self._hints.context} {self._said}".strip() if self._pace.context else self._hints.context
+
+    def _final(self, words: Sequence[Word], ends: bool = False) -> Final:
+        """Words that will not change, in order, after all that are final already."""
+        placed: list[Word] = []
+        for word in words:
+            start = max(word.start, self._free)
+            placed.append(word.moved(start, max(word.end, start)))
+            self._free = placed[-1].end
+        final = Final(placed[0].start, placed[-1].end, self._id, tuple(placed), ends=ends)
+        self._done += placed
+        self._id += 1
+        return final
+
+    def _forget(self) -> None:
+        """Lets go of sound that nobody needs again."""
+        keep = self._utterance.start if self._utterance else self._now - self._endpoints.pad - 2 * self._frame
+        if self._starts:
+            keep = min(self._starts[0].start, keep)
+        n = min(to_samples(keep, self._rate), self._judged) - self._first
+        if n > self._rate:
+            self._tape, self._first = self._tape[n:].copy(), self._first + n

@@ -7,9 +7,9 @@
 
 The cursor rests at the first column of the block, and each new block is written over the old one from there, all in
 one write: nothing is counted back over, so that a terminal which wraps its lines anew when it is resized (most do, and
-move the cursor along) and one which does not (xterm) both end up right; `rich.live` counts lines, and leaves old ones
-behind. A thread draws, at most `RATE` times a second and only when there is something new: a terminal that stops
-(Ctrl-S) holds up no sound.
+move the cursor along) and one which does not (xterm) both end up right, as long as the block fits on the screen;
+`rich.live` counts lines, and leaves old ones behind. A thread draws, at most `RATE` times a second and only when there
+is something new: a terminal that stops (Ctrl-S) holds up no sound.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ RATE = 12.0  # drawings a second, at most
 NOTED: Seconds = 10.0  # how long a note is shown
 _LATE: Seconds = 2.0  # what is said about being behind only from here on
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
+_CUT, _WRAP = "\x1b[?7l", "\x1b[?7h"  # lines too wide; the terminal may be narrower already than the system says it is
 _REST = "\x1b[K"  # clears the rest of the line
 _BELOW = " \x1b[J\r"  # clears what follows; from the corner itself, tmux would scroll it into its history
 
@@ -220,7 +221,7 @@ class LiveScreen:
             block.append(self._painted(_cropped(" · ".join(filter(None, (note, self._status))), columns)))
         back = f"\x1b[{len(block) - 1}A" if len(block) > 1 else ""
         shown = f"{_REST}\n".join(fresh + line for line in block)
-        return f"\r{self._above(up, fresh)}{shown}{_REST}{_BELOW}{back}"
+        return f"\r{self._above(up, fresh)}{_CUT}{shown}{_REST}{_BELOW}{_WRAP}{back}"
 
     def _last(self) -> str:
         """What stays."""

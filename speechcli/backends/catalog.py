@@ -78,7 +78,7 @@ FAMILIES = {
     # Trellis and attention grow with the window; a minute of text is anchored well enough.
     "ctc": Family("align_ctc", 60.0, 300.0, aligns=True),
     "hf": Family("hf", 30.0, 1200.0, gap=4.0, reach=10.0),
-    # It was taught with 4 to 30 s (Moonshine, section 3.2).
+    # It was taught with 4 to 30 s (arXiv:2410.15608).
     "moonshine": Family("moonshine", words=False, times=False),
     # These hear a recording of any length, 10 s at a time.
     "community-1": Family("diarize_embedded", 10.0, 10.0, diarizes=True),

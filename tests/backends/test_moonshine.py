@@ -148,6 +148,15 @@ def test_a_loop_is_cut_after_its_first_round_and_counted(model, clips):
     assert loop_in(answer.raw.split()) is not None
 
 
+def test_what_is_said_after_a_loop_is_heard_all_the_same(model, clips):
+    loop, pause = np.tile(clips[0].samples[8000:24000], 13), np.zeros(8000, np.float32)
+
+    (answer,) = model.transcribe([Audio(np.concatenate([loop, pause, clips[0].samples]), 16000)], [Hints()])
+
+    assert answer.loops > 0
+    assert "turnips and carrots" in answer.segments[0].text
+
+
 def test_a_loop_in_tokens_is_found_from_its_sixth_round_on():
     assert moonshine.loop_at([9, *[1, 2, 3] * 6]) == 4
     assert moonshine.loop_at([9, *[1, 2, 3] * 5]) is None
@@ -168,6 +177,13 @@ def test_every_token_has_its_piece_and_bytes_that_are_no_letter_alone_become_one
 
     assert len(pieces) == 32768
     assert moonshine.text_of([1, pieces.index("\u2581the".encode()), *euro, 32001, 2], pieces) == "the\u20ac"
+
+
+def test_a_piece_of_128_bytes_and_more_has_its_length_in_two():
+    long = b"x" * 300
+    data = b"\x05<unk>\x03<s>\x04</s>" + bytes([128 + 300 % 128, 300 // 128]) + long + b"\x00\x01a"
+
+    assert moonshine.read_pieces(data, Path("tokenizer.bin")) == [b"<unk>", b"<s>", b"</s>", long, b"", b"a"]
 
 
 @pytest.mark.parametrize("name", moonshine.FILES)

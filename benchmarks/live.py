@@ -14,6 +14,7 @@ of `{"word", "start", "end"}`, of all words or some. --hour plays the recording 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -255,7 +256,7 @@ def prepared(args: Namespace, scratch: Path) -> tuple[Sound, str]:
     return Sound(wav, pcm, once * times, scoring_live.repeated(said, times, once), " ".join([text] * times)), source
 
 
-def cut(said: Sequence[Said], limit: float, reach: float = 20.0) -> float:
+def cut(said: Sequence[Said], limit: float, reach: float = 10.0) -> float:
     """The middle of the longest pause in the last `reach` seconds before the limit; the limit when all ends before."""
     if not said or said[-1].end <= limit:
         return limit
@@ -314,7 +315,7 @@ def replay(
     ready = threading.Event()
 
     def listen() -> None:
-        for line in child.stdout or ():
+        for line in stdout:
             arrived.append((time.monotonic(), line))
             ready.set()
         ready.set()
@@ -322,7 +323,8 @@ def replay(
     with tempfile.TemporaryFile() as told, sound.pcm.open("rb") as pcm:
         child = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=told)
         assert child.stdin is not None
-        stdin = child.stdin
+        assert child.stdout is not None
+        stdin, stdout = child.stdin, child.stdout
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()
         if waits:
@@ -331,7 +333,7 @@ def replay(
         n_lead = round(args.lead * RATE / BLOCK)
         blocks = (bytes(2 * BLOCK) if i < n_lead else pcm.read(2 * BLOCK) for i in range(10**9))
         late = 0.0
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it ended before the sound did: its status says why
             for i, block in enumerate(blocks):
                 if not block:
                     break
@@ -340,13 +342,14 @@ def replay(
                 stdin.write(block)
                 stdin.flush()
                 late = max(late, time.monotonic() - due)
+        with contextlib.suppress(BrokenPipeError):
             stdin.close()
-        except BrokenPipeError:
-            pass  # it ended before the sound did: its status says why
         over = time.monotonic()
         listener.join(_PATIENCE)
         if too_slow := listener.is_alive():
             child.kill()
+            listener.join()
+        stdout.close()
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         ended = time.monotonic()

@@ -18,8 +18,10 @@ EARLY = 0.25
 """Seconds before a word's labelled start from which on it may be found in what is shown: labels are not that exact."""
 FRAME = 0.02
 """Seconds within which two looks are one: nobody reads what a screen shows for a frame."""
-_TAIL = 30
+_TAIL = 20
 """Words that are final and still looked at, so that what follows them finds its place."""
+_LONGEST = 300
+"""Words that are final and looked at, at most: where nothing fits any more, it goes on with what is said just then."""
 _RUN = 3
 """Words in a row that are the same on both sides, before the place between them and the next is taken for sure."""
 
@@ -217,7 +219,7 @@ def placed(shown: Sequence[str], text: Sequence[str]) -> list[Place]:
     def same(ops: Opcodes) -> int:
         return sum(op.src_end - op.src_start for op in ops if op.tag == "equal")
 
-    shown, text = list(shown), list(text[: 2 * len(shown) + 8])
+    shown, text = list(shown), list(text)
     edits = [Levenshtein.distance(shown, text[:stop]) for stop in range(len(text) + 1)]
     near = (Levenshtein.opcodes(shown, text[:stop]) for stop, n in enumerate(edits) if n == min(edits))
     out = list[Place]()
@@ -253,22 +255,20 @@ def followed(
     shown, first, origin = list[str](), 0, 0  # words from number `first` on, which begin at word `origin` of the text
     for look in looks:
         shown[max(0, look.kept - first) :] = look.words[max(0, first - look.kept) :]
-        stop = len(text) if there is None else there(look.at)
-        places = [
-            Place(origin + place.index, place.same)
-            for place in placed(shown, text[origin : max(origin, min(stop, origin + 2 * len(shown) + 8))])
-        ]
+        stop = origin + 2 * len(shown) + 8 if there is None else max(origin, there(look.at))
+        places = [Place(origin + place.index, place.same) for place in placed(shown, text[origin:stop])]
         yield Placed(look, first, tuple(shown), tuple(places))
         n = _sure(places, look.settled - first)
-        if n:
+        if not n and look.settled - first > _LONGEST:
+            n = look.settled - first - _TAIL
+            origin = max(origin, min(stop, len(text)) - 2 * _TAIL)
+        elif n:
             origin = places[n - 1].index + 1
-            first, shown = first + n, shown[n:]
+        first, shown = first + n, shown[n:]
 
 
 def _sure(places: Sequence[Place], settled: int) -> int:
     """How many of the first words need no more looking at; 0: as many as now."""
-    if settled < 2 * _TAIL:
-        return 0
     for n in range(settled - _TAIL, _RUN - 1, -1):
         run = places[n - _RUN : n]
         if all(place.same for place in run) and run[-1].index - run[0].index == _RUN - 1:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -97,6 +99,26 @@ def test_thousands_of_words_are_followed_to_the_last_one(live: ModuleType) -> No
     assert {one.shown for one in found[1::3] if one.shown is not None} == {1.5}
 
 
+def test_the_last_words_are_followed_under_their_numbers_when_a_peer_changes_old_ones_too(live: ModuleType) -> None:
+    text = [f"{'abcdefghij'[i % 10]}{'klmnopqrst'[i // 10 % 10]}x" for i in range(100)]
+    steps = [live.Look(float(i), i, (text[i], "next"), i + 1) for i in range(100)]
+    steps.insert(90, live.Look(89.5, 10, (*text[10:80], "other", *text[81:90]), 90))
+    shown = list[str]()
+    for one in live.followed(steps, text):
+        shown[one.look.kept :] = one.look.words
+        assert list(one.words) == shown[one.first :]
+        assert [place.index for place in one.places[:-1]] == list(range(one.first, len(shown) - 1))
+        assert one.look.settled - one.first < 30
+
+
+def test_what_fits_nowhere_is_given_up_on_and_what_comes_after_it_is_found(live: ModuleType) -> None:
+    text = [f"{'abcdefghij'[i % 10]}{'klmnopqrst'[i // 10 % 10]}{'uvwxyz'[i // 100 % 6]}x" for i in range(600)]
+    events = [final(i + 1.0, "again" if i < 400 else text[i]) for i in range(600)]
+    found = live.delays(looks(live, *events), said(live, " ".join(text)))
+    assert [one.final for one in found[450:]] == [0.0] * 150
+    assert not any(one.shown is not None for one in found[:400])
+
+
 def test_changed_words_are_those_that_are_not_in_the_final_text_at_their_place(live: ModuleType) -> None:
     found = live.changes(looks(live, *SESSION))
     # shown while they could change: we, want, went, to, the; only "want" is not in the final text
@@ -144,8 +166,8 @@ def test_a_peer_may_change_what_it_called_final(live: ModuleType) -> None:
     assert live.final_words(rows) == ["a", "bird"]
 
 
-def test_missed_sound_and_ends_show_nothing(live: ModuleType) -> None:
-    events = [(1.0, {"type": "missed", "start": 0.0, "end": 1.0, "reason": "slow"}), (2.0, {"type": "end"})]
+def test_missed_sound_shows_nothing(live: ModuleType) -> None:
+    events: list[tuple[float, dict[str, Any]]] = [(1.0, {"type": "missed", "start": 0.0, "end": 1.0, "reason": "slow"})]
     assert looks(live, *events) == []
     assert live.changes([]).share == 0.0
 
@@ -156,6 +178,11 @@ def test_measured_times_take_the_place_of_found_ones_only_where_they_are_of_the_
     better = live.better(found, sorted(labelled, key=lambda one: float(one.start)))
     assert [(one.word, one.end, one.labelled) for one in better[-2:]] == [("run", 4.0, False), ("in", 4.6, True)]
     assert [one.end for one in better[:4]] == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_measured_time_is_used_once(live: ModuleType) -> None:
+    found = [live.Said("ha", 1.0, 1.2), live.Said("ha", 1.2, 1.4)]
+    assert [one.end for one in live.better(found, [live.Said("ha", 1.05, 1.25)])] == [1.25, 1.4]
 
 
 def test_interpolated_words_are_words_without_times(live: ModuleType) -> None:
@@ -186,3 +213,78 @@ def test_percentiles_lie_between_the_nearest_values_and_nothing_has_none(live: M
     assert live.percentile([4.0, 1.0, 2.0, 3.0], 50) == pytest.approx(2.5)
     assert live.percentile([float(i) for i in range(101)], 95) == pytest.approx(95.0)
     assert live.percentile([], 95) is None
+
+
+# --- playing, judging ---
+
+
+@pytest.fixture(scope="module")
+def player(live: ModuleType) -> ModuleType:
+    """benchmarks/live.py, which finds its neighbours by the same path."""
+    return importlib.import_module("live")
+
+
+PROGRAM = """
+import json, sys
+sound = sys.stdin.buffer.read()
+print(json.dumps({"type": "final", "text": "we went", "latency_ms": 20}))
+print(json.dumps({"type": "missed", "start": 1.0, "end": 1.5, "reason": "slow"}))
+print(json.dumps({"type": "end", "bytes": len(sound), "last": sound[-1]}))
+"""
+
+
+def test_a_program_is_given_silence_and_then_all_of_the_sound_no_sooner_than_it_is_due(
+    player: ModuleType, live: ModuleType, tmp_path: Path
+) -> None:
+    pcm = tmp_path / "sound.s16le"
+    pcm.write_bytes(bytes(2 * 16_000 * 2 - 1) + b"7")
+    sound = player.Sound(tmp_path / "sound.wav", pcm, 2.0, said(live, "we want", 0.5), "we want")
+
+    played = player.replay([sys.executable, "-c", PROGRAM], sound, Namespace(lead=0.5, speed=4.0))
+    one = player.judged("ours", played, sound)
+
+    at, end = played.lines[-1]
+    assert (end["bytes"], end["last"]) == ((8_000 + 32_000) * 2, ord("7"))
+    assert at >= 2.0
+    assert (one.n_finals, one.missed) == (1, 0.5)
+    assert one.delays[0].final == pytest.approx(played.lines[0][0] - 0.5)
+    assert one.delays[1].final is None
+    assert (one.errors.s, one.errors.n) == (1, 2)
+
+
+def test_a_program_that_fails_ends_the_benchmark_with_what_it_said(player: ModuleType, tmp_path: Path) -> None:
+    pcm = tmp_path / "sound.s16le"
+    pcm.write_bytes(bytes(640_000))
+    sound = player.Sound(tmp_path / "sound.wav", pcm, 20.0, [], "")
+    with pytest.raises(SystemExit, match="no such weights"):
+        player.replay(
+            [sys.executable, "-c", "raise SystemExit('no such weights')"], sound, Namespace(lead=0.0, speed=20.0)
+        )
+
+
+def test_numbers_leave_out_times_that_nobody_knows_and_count_words_that_never_came(
+    player: ModuleType, live: ModuleType
+) -> None:
+    words = [live.Said("a", 0.0, 1.0), live.Said("b", 1.0, 2.0, timed=False), live.Said("c", 2.0, 3.0)]
+    found = player.numbers(
+        [live.Delay(words[0], 1.0, 2.0), live.Delay(words[1], 9.0, 9.0), live.Delay(words[2], 2.0, None)]
+    )
+    assert (found["shown_median"], found["final_median"], found["final_p95"]) == (1.5, 2.0, 2.0)
+    assert (found["words"], found["timed"], found["never_shown"], found["never_final"]) == (3, 2, 0, 1)
+
+
+def test_the_parts_of_an_hour_are_ten_minutes_each(player: ModuleType, live: ModuleType) -> None:
+    found = player.parts([live.Delay(live.Said("a", end - 1, end), 0.5, 1.0) for end in (1.0, 599.0, 601.0, 1900.0)])
+    assert [len(part) for part in found] == [2, 1, 0, 1]
+
+
+def test_a_recording_is_cut_in_its_longest_pause_before_the_limit(player: ModuleType, live: ModuleType) -> None:
+    words = [
+        live.Said("a", 0.0, 40.0),
+        live.Said("b", 45.0, 50.0),
+        live.Said("c", 51.0, 55.0),
+        live.Said("d", 58.0, 70.0),
+    ]
+    assert player.cut(words, 60.0, reach=25.0) == 42.5
+    assert player.cut(words, 60.0) == 56.5
+    assert player.cut(words, 80.0) == 80.0

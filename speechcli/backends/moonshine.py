@@ -32,7 +32,7 @@ from speechcli.errors import DataError, UsageError, from_os
 
 RATE = 16000  # Hz
 FILES = ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin")
-_SHORTEST = RATE // 10  # samples; less than 1023 is no frame of the encoder
+_SHORTEST = RATE // 10  # samples; less than 895 are no frame of the encoder
 _BEGIN, _END = 1, 2  # tokens
 _WORDLESS = (b"<unk>", b"<s>", b"</s>")  # pieces that are not said; others are <<ST_0>> and so on
 _BLANK = "\u2581".encode()

@@ -23,6 +23,7 @@ ROWS: dict[str, list[str]] = {
     "wer": [],
     "align": [],
     "diarize": [],
+    "live": ["--peer", "whisperlivekit"],
 }
 
 

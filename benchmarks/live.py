@@ -422,7 +422,12 @@ def own_latency(played: Played) -> dict[str, float | None]:
     """Medians of what the program itself says of its latency, seconds."""
     return {
         kind: scoring_live.percentile(
-            (line["latency_ms"] / 1000 for _, line in played.lines if line.get("type") == kind), 50
+            (
+                line["latency_ms"] / 1000
+                for _, line in played.lines
+                if line.get("type") == kind and line.get("latency_ms") is not None
+            ),
+            50,
         )
         for kind in ("partial", "final")
     }

@@ -149,15 +149,20 @@ def written(events: Iterable[tuple[float, Mapping[str, Any]]]) -> Iterator[Look]
     """What the events of `speechcli stream-mic --events` show, with the time each arrived at.
 
     All finals so far and then the current partial, which holds all that is not final; the next event takes its place.
+    One that is "joined" goes on with the last word of the final before.
     """
-    n_final = 0
+    n_final, last = 0, list[str]()  # the last final word is told again each time: what is joined to it changes it
     for at, event in events:
-        words = tuple(str(event.get("text", "")).split())
-        if event["type"] == "partial":
-            yield Look(at, n_final, words, n_final)
-        elif event["type"] == "final":
-            yield Look(at, n_final, words, n_final + len(words))
-            n_final += len(words)
+        if event["type"] not in ("partial", "final"):
+            continue
+        words = event["text"].split()
+        words = [last[0] + words[0], *words[1:]] if event.get("joined") and last and words else [*last, *words]
+        kept = n_final - len(last)
+        if event["type"] == "final":
+            n_final, last = kept + len(words), words[-1:]
+            yield Look(at, kept, tuple(words), n_final)
+        else:
+            yield Look(at, kept, tuple(words), kept if event.get("joined") else n_final)
 
 
 def normalized(written: Iterable[Look]) -> list[Look]:

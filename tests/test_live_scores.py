@@ -159,6 +159,19 @@ def test_events_within_a_frame_are_one_look(live: ModuleType) -> None:
     assert live.changes(shown).erased == 0
 
 
+def test_what_is_joined_goes_on_with_the_last_final_word_and_only_as_long_as_it_is_shown(live: ModuleType) -> None:
+    events = [final(1.0, "a key"), partial(2.0, "board"), partial(3.0, "is here"), final(4.0, "board")]
+    for at, event in (events[1], events[3]):
+        event["joined"] = at > 0
+    shown = list(live.written(events))
+    text = list[str]()
+    told = []
+    for look in shown:
+        text[look.kept :] = look.words
+        told.append((" ".join(text), look.settled))
+    assert told == [("a key", 2), ("a keyboard", 1), ("a key is here", 2), ("a keyboard", 2)]
+
+
 def test_a_peer_may_change_what_it_called_final(live: ModuleType) -> None:
     rows = [live.Look(1.0, 0, ("a", "bart"), 2), live.Look(2.0, 1, ("bird", "sings"), 2)]
     found = live.delays(live.normalized(rows), said(live, "a bird sings", 0.5))

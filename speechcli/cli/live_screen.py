@@ -28,6 +28,7 @@ from speechcli.cli.show import safe
 from speechcli.core.live import Event, Final, Missed, Partial
 from speechcli.core.span import Seconds, to_ms
 from speechcli.core.transcript import Word
+from speechcli.errors import DiskError
 from speechcli.formats.clock import short
 from speechcli.formats.growing import gap
 from speechcli.timeline.text import breakable, pieces
@@ -106,7 +107,7 @@ class LiveScreen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leaves what was final on the terminal, and nothing else. Raises OSError where nobody reads any more."""
+        """Leaves what was final on the terminal, and nothing else. Raises DiskError, or what else kept it from that."""
         if self._before is not None:
             signal.signal(signal.SIGWINCH, self._before)
         with self._new:
@@ -114,13 +115,13 @@ class LiveScreen:
             self._new.notify()
         self._thread.join()
         if self._failed is not None:
-            with suppress(OSError):
+            with suppress(OSError, DiskError):
                 self._write(_SHOW)
             if error is None:
                 raise self._failed
 
     def event(self, event: Event, latency: Seconds | None = None) -> None:
-        """Shows it soon. Raises OSError (BrokenPipeError) where an earlier one could not be shown."""
+        """Shows it soon. Raises DiskError (BrokenPipeError) where an earlier one could not be shown."""
         with self._new:
             if isinstance(event, Partial):
                 self._pending = event.words
@@ -257,8 +258,13 @@ class LiveScreen:
         return max(columns or 80, NARROWEST) - 1, rows or 24
 
     def _write(self, text: str) -> None:
-        self._console.file.write(text)
-        self._console.file.flush()
+        try:
+            self._console.file.write(text)
+            self._console.file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise DiskError(f"cannot write to the terminal ({error.strerror})", "was its window closed?") from error
 
 
 def broken(atoms: Iterable[Atom], columns: int) -> list[list[Atom]]:

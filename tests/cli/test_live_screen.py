@@ -25,12 +25,12 @@ from speechcli.cli.live_screen import Atom, broken
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="reading a screen back wants tmux installed")
 
 DRIVER = """
-import json, sys
+import json, os, sys
 from speechcli.cli import show, signals, streams
 from speechcli.cli.live_screen import live_screen
 from speechcli.core.live import Final, Missed, Partial
 from speechcli.core.transcript import Word
-from speechcli.errors import Interrupted
+from speechcli.errors import Interrupted, SpeechcliError
 
 def words(texts, start):
     return tuple(Word(start + i, start + i + 0.5, text) for i, text in enumerate(texts))
@@ -57,6 +57,8 @@ try:
                 screen.note(rest[0])
             elif kind == "raise":
                 raise RuntimeError("planted")
+            elif kind == "mark":
+                open(rest[0], "w").close()
             elif kind == "end":
                 screen.end(rest[0])
                 break
@@ -64,6 +66,9 @@ except Interrupted:
     pass
 except RuntimeError:
     print("raised")
+except SpeechcliError as error:
+    open(sys.argv[1] + ".error", "w").write(str(error))
+    os._exit(error.exit_code)
 print("over")
 sys.stdout.flush()
 """
@@ -307,19 +312,24 @@ def test_an_end_by_force_leaves_what_was_final_and_a_cursor(tmux: Tmux, how: str
 # --- byte by byte ---
 
 
-def bytes_of(folder: Path, environment: dict[str, str], *told: tuple[Any, ...]) -> bytes:
-    """What a terminal of 40 columns gets to see."""
-    driven = Driven(folder)
-    inner, outer = pty.openpty()
+def child(driven: Driven, outer: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """The driver on a terminal of 40 columns."""
     fcntl.ioctl(outer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
     inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
-    with subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, str(driven.script), str(driven.pipe)],
         stdin=outer,
         stdout=outer,
         stderr=outer,
         env=inherited | {"TERM": "xterm-256color"} | environment,
-    ) as process:
+    )
+
+
+def bytes_of(folder: Path, environment: dict[str, str], *told: tuple[Any, ...]) -> bytes:
+    """What the terminal gets to see."""
+    driven = Driven(folder)
+    inner, outer = pty.openpty()
+    with child(driven, outer, environment) as process:
         for what in told:
             driven.tell(*what)
         data = shown(process, inner, outer)
@@ -360,6 +370,40 @@ def test_a_flood_of_events_is_not_a_flood_of_drawings(tmp_path: Path) -> None:
 
     assert data.count(b"word") <= 12 * (time.monotonic() - began) + 2
     assert b"the last word" in data
+
+
+def test_a_terminal_that_stops_does_not_hold_up_the_session(tmp_path: Path) -> None:
+    driven = Driven(tmp_path)
+    inner, outer = pty.openpty()
+    with child(driven, outer, {}) as process:
+        for i in range(2000):  # far more than a terminal takes that nobody reads
+            driven.final(f"one two three {i}", ends=True)
+        driven.tell("mark", str(tmp_path / "told all"))
+        for _ in range(300):
+            if (tmp_path / "told all").exists():
+                break
+            time.sleep(0.05)
+        assert (tmp_path / "told all").exists()
+        driven.tell("end", 9e3)
+        data = shown(process, inner, outer)
+    driven.close()
+    assert [f"one two three {i}".encode() in data for i in (0, 1, 1000, 1999)] == [True] * 4
+
+
+def test_a_terminal_that_goes_away_is_an_error_that_is_told(tmp_path: Path) -> None:
+    driven = Driven(tmp_path)
+    inner, outer = pty.openpty()
+    with child(driven, outer, {}) as process:
+        driven.partial("one")
+        os.close(outer)
+        assert os.read(inner, 1)
+        os.close(inner)
+        while process.poll() is None:
+            driven.partial("two")
+            time.sleep(0.05)
+    driven.close()
+    assert process.returncode == 74
+    assert (tmp_path / "told.error").read_text().startswith("cannot write to the terminal (")
 
 
 # --- lines ---

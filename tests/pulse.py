@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -50,8 +51,14 @@ class Pulse:
     def stop(self) -> None:
         if self._server is not None:
             self._server.terminate()
+            self._server.send_signal(signal.SIGCONT)
             self._server.wait(20)
             self._server = None
+
+    def send(self, number: signal.Signals) -> None:
+        """SIGSTOP makes it hang, SIGCONT go on."""
+        assert self._server is not None
+        self._server.send_signal(number)
 
     def speaker(self, name: str, title: str, rate: int = 48_000, channels: int = 2) -> str:
         """Plugs one in; what it plays is recorded from `name.monitor`. Gives what `unplug` takes."""

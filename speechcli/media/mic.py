@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from speechcli.core.span import Seconds
-from speechcli.errors import DiskError, SpeechcliError, UnavailableError, UsageError
+from speechcli.errors import DiskError, UnavailableError, UsageError
 from speechcli.media.capture import Block, said
 from speechcli.media.denied import denied
 from speechcli.media.device import LIST, Device, Piece
+from speechcli.media.patience import Given, within
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -26,6 +28,11 @@ __all__ = ["Device", "Microphone", "Waits", "devices", "open"]
 
 GONE = "the microphone gives nothing any more; waiting for it"
 BACK = "the microphone is back"
+
+_HANGS: Seconds = 10.0  # a sound server that takes longer to answer does not
+_LETS_GO: Seconds = 2.0  # and one that takes longer to let go
+_SKIP: Seconds = 0.25  # without sound, between two pieces, that is not jitter
+_BEHIND = 300  # pieces at once: what a server keeps for us while this program is stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +82,29 @@ def open(wanted: str | None = None, waits: Waits = Waits()) -> Microphone:  # no
 def _door() -> ModuleType:
     try:
         from speechcli.media import recorder
-    except ImportError as error:  # Linux on ARM has no wheel of it, and a musl system none either
-        raise UnavailableError(f"the library miniaudio is missing ({error})", "pip install miniaudio") from error
+    except ImportError as error:  # Linux on ARM has no wheel of it
+        raise UnavailableError(
+            f"the library miniaudio is missing ({error})",
+            "pip install miniaudio (with a C compiler, where it has no wheel), or pipe sound in: … | speechcli stream-mic -",
+        ) from error
     return recorder
 
 
 def _found() -> list[tuple[Device, Any]]:
     """Those of the first backend that has any; the same microphone would come again in the next."""
     recorder = _door()
-    return next((found for backend in recorder.backends() if (found := recorder.listed(backend))), [])
+
+    def ask() -> list[tuple[Device, Any]]:
+        return next((found for backend in recorder.backends() if (found := recorder.listed(backend))), [])
+
+    return _answered(ask)
+
+
+def _answered(call: Callable[[], Given]) -> Given:
+    try:
+        return within(_HANGS, call)
+    except TimeoutError as error:
+        raise UnavailableError("the sound server does not answer", "start PipeWire or PulseAudio anew") from error
 
 
 def _meant(wanted: str, there: Sequence[Device]) -> list[Device]:
@@ -111,10 +132,10 @@ class Microphone:
         self._device, self._wanted, self._waits = device, wanted, waits
         self._pieces: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
         self._closed = threading.Event()
-        self._lock = threading.RLock()  # around opening and closing
+        self._lock = threading.Lock()  # around opening and closing
         self._recorder: Recorder | None = None
-        self._last = time.monotonic()  # when there was sound
-        if not self._reopen():
+        self._last: float | None = None  # when there was sound
+        if not _answered(self._reopen):
             raise UnavailableError(f"the microphone {device.name} is not there any more", LIST)
 
     def blocks(self) -> Iterator[Block]:
@@ -123,23 +144,43 @@ class Microphone:
 
     def close(self) -> None:
         self._closed.set()
+        self._pieces.put(None)
+        with contextlib.suppress(TimeoutError):  # the server hangs; whenever it goes on, it is let go
+            within(_LETS_GO, self._end)
+
+    def _end(self) -> None:
         with self._lock:
             self._release()
-        self._pieces.put(None)
 
     def _run(self) -> Generator[Block, None, None]:
         patience = self._waits.first
         while not self._closed.is_set():
-            piece = self._next(patience)
+            # twice: a program that was stopped wakes up with its patience at an end and sound about to come
+            piece, note = self._next(patience) or self._next(self._waits.between), ""
             patience = self._waits.silent
-            if piece is not None:
-                yield self._block(piece, piece.lost)
-            elif not self._closed.is_set():
+            if piece is None and not self._closed.is_set():
                 yield said(GONE, self.channels)
-                piece = self._wait()
-                if piece is not None:
-                    gap = round((piece.arrived - self._last) * self.rate) - len(piece.data) // (4 * self.channels)
-                    yield self._block(piece, max(0, gap), BACK)
+                piece, note = self._wait(), BACK
+            if piece is not None and not self._closed.is_set():
+                yield from self._blocks(piece, note)
+
+    def _blocks(self, piece: Piece, note: str) -> Iterator[Block]:
+        """One, as a rule; where sound is missing before it, all that came at once, to know by the clock how much."""
+        pieces, missing = [piece], 0
+        if self._last is not None and piece.arrived - self._last > _SKIP:
+            while len(pieces) < _BEHIND and (more := self._next(0.01)) is not None:
+                pieces.append(more)
+            came = sum(self._frames(piece) + piece.lost for piece in pieces)
+            missing = round((pieces[-1].arrived - self._last) * self.rate) - came
+        self._last = pieces[-1].arrived
+        for piece in pieces:
+            frames = np.frombuffer(piece.data, np.float32).reshape(-1, self.channels)
+            lost = piece.lost + (missing if missing > _SKIP * self.rate else 0)
+            yield Block(np.clip(frames, -1.0, 1.0), piece.arrived, lost, note)
+            missing, note = 0, ""
+
+    def _frames(self, piece: Piece) -> int:
+        return len(piece.data) // (4 * self.channels)
 
     def _next(self, patience: Seconds) -> Piece | None:
         """The next piece; None when none comes in so many seconds, or it was closed."""
@@ -151,26 +192,21 @@ class Microphone:
             self._recorder.taken(piece)
         return piece
 
-    def _block(self, piece: Piece, lost: int, note: str = "") -> Block:
-        self._last = piece.arrived
-        frames = np.frombuffer(piece.data, np.float32).reshape(-1, self.channels)
-        return Block(np.clip(frames, -1.0, 1.0), piece.arrived, lost, note)
-
     def _wait(self) -> Piece | None:
         """The first piece after it was gone; None when it was closed. Raises what `blocks` says."""
         end = time.monotonic() + self._waits.again
-        failure: SpeechcliError | None = None
+        failure: Exception | None = None
         while not self._closed.wait(self._waits.between):
-            try:
-                opened = self._reopen()
-            except UnavailableError as error:
-                opened, failure = False, error
             left = end - time.monotonic()
+            try:
+                opened = within(max(left, self._waits.silent), self._reopen)
+            except (UnavailableError, TimeoutError) as error:
+                opened, failure = False, error
             if opened and (piece := self._next(min(self._waits.first, max(left, self._waits.silent)))) is not None:
                 return piece
             if time.monotonic() > end and not self._closed.is_set():
                 raise DiskError(
-                    f"the microphone {self.name} gave nothing for {time.monotonic() - self._last:.0f} s",
+                    f"the microphone {self.name} gives nothing any more",
                     "is it plugged in? what was said before is kept",
                 ) from failure
         return None
@@ -181,11 +217,12 @@ class Microphone:
         with self._lock:
             self._release()
             found = recorder.listed(self._device.backend, self._wanted)
-            if not found or self._closed.is_set():
-                return False
-            place = None if self._wanted is None else found[0][1]
-            self._recorder = recorder.Recorder(self._device, place, self._pieces)
-            return True
+            if found and not self._closed.is_set():
+                place = None if self._wanted is None else found[0][1]
+                self._recorder = recorder.Recorder(self._device, place, self._pieces)
+            if self._closed.is_set():  # meanwhile, by somebody who did not wait
+                self._release()
+            return self._recorder is not None
 
     def _release(self) -> None:
         if self._recorder is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import time
+import weakref
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -92,6 +93,8 @@ class Recorder:
             self._device = miniaudio.CaptureDevice(
                 form, device.channels, device.rate, _PERIOD, place, _PERIODS, [backend], app_name="speechcli"
             )
+            # also when Python ends without that: it would wait for the thread that waits for it
+            self._closing = weakref.finalize(self, _let_go, self._device)
             try:
                 self._device.start(self._stream)
             except MiniaudioError:
@@ -105,9 +108,7 @@ class Recorder:
         self._taken += len(piece.data) // (4 * self._channels)
 
     def close(self) -> None:
-        context = self._device._context
-        self._device.close()
-        lib.ma_context_uninit(context)  # which miniaudio leaves open, with its connection and thread
+        self._closing()
 
     def _receive(self) -> Generator[None, bytes, None]:
         """Called by the thread of the sound system, which must not be kept waiting."""
@@ -122,6 +123,12 @@ class Recorder:
             self._put += frames
             self._pieces.put(Piece(data, arrived, lost))
             lost = 0
+
+
+def _let_go(device: miniaudio.CaptureDevice) -> None:
+    context = device._context
+    device.close()
+    lib.ma_context_uninit(context)  # which miniaudio leaves open, with its connection and thread
 
 
 @contextlib.contextmanager

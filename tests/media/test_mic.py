@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -178,7 +179,7 @@ def test_unplugged_for_good_it_is_said_and_then_a_failure_and_no_other_takes_its
 
     pulse.unplug(module)
     notes = []
-    with pytest.raises(DiskError, match="Monitor of Desk gave nothing") as failed:  # noqa: PT012
+    with pytest.raises(DiskError, match="Monitor of Desk gives nothing any more") as failed:  # noqa: PT012
         for block in blocks:
             assert not (notes and len(block.frames))  # of Room, say
             notes += [block.note] if block.note else []
@@ -241,8 +242,63 @@ def test_what_nobody_takes_in_time_is_dropped_and_counted(pulse, monkeypatch):
     lost = [n for n, block in enumerate(late) if block.lost]
     held = sum(len(block.frames) for block in late[: lost[0]])
     assert held <= 0.5 * source.rate
+    assert late[lost[0]].lost % (source.rate // 50) == 0  # counted, not estimated: pieces of 20 ms
     frames = sum(len(block.frames) + block.lost for block in late[: lost[0] + 1])
     assert frames == pytest.approx((late[lost[0]].arrived - late[0].arrived) * source.rate, abs=source.rate / 5)
+
+
+def test_a_sound_server_that_hangs_is_said_and_holds_nobody_up(pulse, monkeypatch):
+    before = set(threading.enumerate())
+    monkeypatch.setattr(mic, "_HANGS", 0.5)
+    monkeypatch.setattr(mic, "_LETS_GO", 0.2)
+    source = mic.open("room.monitor", Waits(first=5.0, silent=0.5, again=1.0, between=0.1))
+    blocks = source.blocks()
+    next(blocks)
+
+    pulse.send(signal.SIGSTOP)
+    with pytest.raises(UnavailableError, match="does not answer"):
+        mic.devices()
+    with pytest.raises(DiskError):
+        for _ in blocks:
+            pass
+    source.close()
+    assert set(threading.enumerate()) - before  # it did not wait
+    pulse.send(signal.SIGCONT)
+
+    for thread in set(threading.enumerate()) - before:
+        thread.join(20)
+        assert not thread.is_alive()  # once it goes on, it is let go
+
+
+def test_a_program_that_was_stopped_goes_on_and_knows_what_it_missed(pulse):
+    """As Ctrl-Z and fg do. The server keeps 2 s for it."""
+    code = """if 1:
+        import json
+        from speechcli.media import mic
+        source = mic.open("room.monitor", mic.Waits(first=5.0, silent=0.5, between=0.3))
+        frames, lost, notes, first = 0, 0, [], None
+        for n, block in enumerate(source.blocks()):
+            first = block.arrived if n == 0 else first
+            frames, lost = frames + len(block.frames) if n else 0, lost + block.lost
+            notes += [block.note] if block.note else []
+            if n == 10:
+                print(flush=True)
+            if frames + lost > 6 * source.rate:
+                source.close()
+        print(json.dumps([frames / source.rate, lost / source.rate, block.arrived - first, notes]))
+    """
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout.readline()
+        begin = time.monotonic()
+        program.send_signal(signal.SIGSTOP)
+        time.sleep(4)
+        program.send_signal(signal.SIGCONT)
+        stopped = time.monotonic() - begin
+        sound, lost, clock, notes = json.loads(program.communicate(timeout=60)[0])
+
+    assert notes == []
+    assert 1.0 < lost < stopped - 1.0
+    assert sound + lost == pytest.approx(clock, abs=0.3)
 
 
 def test_closed_by_another_thread_it_ends_and_leaves_no_file_and_no_thread(pulse):
@@ -262,6 +318,15 @@ def test_closed_by_another_thread_it_ends_and_leaves_no_file_and_no_thread(pulse
         closing.join()
 
     assert held() == before
+
+
+def test_a_program_that_ends_without_closing_it_ends(pulse):
+    code = "from speechcli.media import mic; blocks = mic.open().blocks(); print(len(next(blocks).frames))"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+
+    assert done.returncode == 0
+    assert int(done.stdout) > 0
 
 
 def test_an_alsa_device_is_opened_where_there_is_no_sound_server(tmp_path):

@@ -45,14 +45,8 @@ class Growing:
         Raises UsageError for a format that cannot grow or is not known, OutputError where something stands already
         (unless overwrite) or nothing can be made, DeniedError, DiskError.
         """
-        form = named(name)
-        if form.name not in _WAYS:
-            raise UsageError(
-                f"{form.name} cannot grow while people speak",
-                f"{', '.join(_WAYS)} can; speechcli convert makes the others of the json",
-            )
         self.path = path
-        self._way = _WAYS[form.name](style)
+        self._way = _WAYS[checked(name)](style)
         self._so_far = Transcript(source, 0.0, verdict=Verdict(complete=False), made_by=tuple(made_by))
         self._segments: list[Segment] = []  # that are complete
         self._news: list[Segment] = []  # of these and of gaps, what the file has only as its end, if at all
@@ -171,7 +165,7 @@ class _Way(Protocol):
 
 
 class _Captions:
-    """Captions: for good but for the last two units of breaking, since the end of one depends on the next one."""
+    """Captions: for good but for the last unit of breaking; when one ends depends on when the next one begins."""
 
     def __init__(self, style: Style, begin: str, written: Callable[[Iterable[Cue], int], Iterator[str]]) -> None:
         """written: the captions of cues, with the number of the first."""
@@ -198,8 +192,7 @@ class _Captions:
 
     def _n_fixed(self, row: Sequence[Segment]) -> int:
         """How many segments have captions that nothing to come can change."""
-        broken = list(units(row))
-        n = sum(map(len, broken[:-2]))
+        n = sum(map(len, list(units(row))[:-1]))
         starts = [word.start for segment in row[:n] for word in segment.words or (segment,)]
         return n if n and max(starts) < row[n].start else 0
 
@@ -257,6 +250,20 @@ _WAYS: Mapping[str, Callable[[Style], _Way]] = {
     "json": lambda style: _Document(),
     "txt": lambda style: _Lines(),
 }
+
+
+NAMES = tuple(_WAYS)
+
+
+def checked(name: str) -> str:
+    """The one name of a format that can grow. Raises UsageError."""
+    form = named(name)
+    if form.name not in _WAYS:
+        raise UsageError(
+            f"{form.name} cannot grow while people speak",
+            f"{', '.join(NAMES)} can; speechcli convert makes the others of the json",
+        )
+    return form.name
 
 
 class _Tailed:

@@ -85,7 +85,7 @@ def _door() -> ModuleType:
     except ImportError as error:  # Linux on ARM has no wheel of it
         raise UnavailableError(
             f"the library miniaudio is missing ({error})",
-            "pip install miniaudio (with a C compiler, where it has no wheel), or pipe sound in: … | speechcli stream-mic -",
+            "pip install miniaudio (it may want a C compiler), or pipe sound in: … | speechcli stream-mic -",
         ) from error
     return recorder
 

@@ -11,11 +11,12 @@ same sound at once.
 
 Nothing grows: the encoder and the language model look back so far and no further (15 s and 11 minutes in the published
 model), features are made of the last tenth of a second, and what was written is handed on. Positions only ever count
-up, but attention sees their differences, which rounding leaves whole for days.
+up, but attention sees their differences, to which rounding does less in a day than bfloat16 does to begin with.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 
@@ -27,13 +28,14 @@ from speechcli.backends.base import Hints, OutOfMemoryError, Setup, Traits
 from speechcli.backends.voxtral_realtime import NAME, RATE, Loaded, check, load
 from speechcli.backends.voxtral_scribe import TOKEN, Ear
 from speechcli.backends.voxtral_stream import Ring, Step, Stream
-from speechcli.backends.voxtral_words import PAUSE, Written, begins, ends_sentence, is_whole, text_of, timed
+from speechcli.backends.voxtral_words import PAUSE, Written, begins, is_whole, text_of, timed
 from speechcli.core.audio import Samples
 from speechcli.core.languages import VOXTRAL
 from speechcli.core.live import Final, Partial
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Word
 from speechcli.errors import UnavailableError
+from speechcli.timeline.text import ends_sentence
 
 WAIT = 3  # tokens without text after the end of a sentence, in which its quotation mark would come
 LONG_WAIT = math.ceil(PAUSE / TOKEN)  # anywhere else
@@ -43,7 +45,11 @@ GAP = 2 * RATE  # samples: more that was lost is not made up for by silence, whi
 
 def open(setup: Setup) -> VoxtralLive:  # noqa: A001  # the registry's name for it
     """The model of a folder, to be listened with. Raises UsageError, UnavailableError, DataError."""
-    return VoxtralLive(load(setup, placement_torch.place(setup.device, setup.dtype)), setup)
+    opened = VoxtralLive(load(setup, placement_torch.place(setup.device, setup.dtype)), setup)
+    warm = opened.listen(Hints())  # compiled and allocated now, the first words need not wait
+    for _ in itertools.chain(warm.feed(np.zeros(RATE, np.float32)), warm.finish()):
+        pass
+    return opened
 
 
 class VoxtralLive:
@@ -118,7 +124,7 @@ class Listening:
         yield from self._end()
         if self._ring is not None:
             self._of.bring_back(self._ring)
-            self._ring = None
+            self._ring = self._stream = None  # they are another's now
 
     def _end(self) -> Iterator[Partial | Final]:
         """Flushes the stream: the words that are still in the delay, written in the silence on the right."""

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Segment, Word, joined
+from speechcli.timeline.text import ends_sentence
 
 PAUSE: Seconds = 1.0  # without a word ends a segment
-_SENTENCE = re.compile(r"[.!?。！？…।؟][\"'”’»」』）)]*$")
-_ABBREVIATION = re.compile(r"^\W*[A-Z][a-z]{0,2}\.$")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # scripts without blanks
 
 
@@ -119,11 +118,6 @@ def segments(words: Sequence[Timed], language: str | None) -> Iterator[Segment]:
         run.append(word)
     if run:
         yield _segment(run, language)
-
-
-def ends_sentence(word: str) -> bool:
-    """Whether a sentence ends with this word; "Mr." ends none."""
-    return _SENTENCE.search(word) is not None and _ABBREVIATION.match(word) is None
 
 
 def _spoken(text: str) -> Seconds:

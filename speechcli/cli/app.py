@@ -19,14 +19,22 @@ COMMANDS = {
     "transcribe": "Turn recordings into subtitles, text and data.",
     "align": "Give every word of a text its time in a recording.",
     "diarize": "Find out who speaks when.",
+    "stream-mic": "Live captions of what is being said.",
     "convert": "Write finished transcripts in other formats, without a model.",
     "models": "List the models; fetch or remove one.",
     "doctor": "Check this machine: ffmpeg, model, memory, devices.",
     "completion": "Print the completion script of a shell.",
 }
-"""Name and one line of help. The command NAME is the function NAME of speechcli/cli/NAME.py."""
+"""Name and one line of help. The command NAME is the function NAME of speechcli/cli/NAME.py, its dashes underscores."""
 
-CONFIGURABLE = ("transcribe", "align", "diarize", "convert", "models")  # what takes defaults from configuration files
+CONFIGURABLE = (
+    "transcribe",
+    "align",
+    "diarize",
+    "stream-mic",
+    "convert",
+    "models",
+)  # what takes defaults from configuration files
 
 COMPLETE_VARIABLE = "_SPEECHCLI_COMPLETE"  # what the completion scripts set
 
@@ -131,9 +139,10 @@ class Commands(_Quick, TyperGroup):
 
 def loaded(name: str) -> Any:
     """The command itself; imports its module."""
-    module = import_module(f"speechcli.cli.{name}")
+    function_name = name.replace("-", "_")
+    module = import_module(f"speechcli.cli.{function_name}")
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    function = getattr(module, name)
+    function = getattr(module, function_name)
     alone.command(
         name,
         cls=Command,

@@ -110,6 +110,7 @@ def main() -> int:
     parser.add_argument("--options", default="", help="more of them for stream-mic, in one string")
     parser.add_argument("--peer", action="append", default=[], choices=list(PEERS), help="may be repeated")
     parser.add_argument("--only-peers", action="store_true", help="without ours")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave what each side wrote, and when, there")
     parser.add_argument("--name", default="", help="of the file of results (live, or live_hour)")
     args = begin(parser)
     with tempfile.TemporaryDirectory() as temporary:
@@ -127,6 +128,11 @@ def row(args: Namespace, scratch: Path) -> int:
     for name in args.peer:
         command = [sys.executable, str(HERE / "peers" / f"live_{name}.py")]
         played[name] = replay(command, sound, args, env=installed(name, args), waits=True)
+    if args.keep is not None:
+        args.keep.mkdir(parents=True, exist_ok=True)
+        for name, one in played.items():
+            lines = (json.dumps({"at": round(at, 3), **line}) + "\n" for at, line in one.lines)
+            (args.keep / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
     whole = scratch / "whole.srt"
     measure([*SPEECHCLI, "transcribe", sound.wav, "-f", "srt", "-o", whole, "--quiet", *model])
     sides = {name: judged(name, one, sound) for name, one in played.items()}
@@ -135,13 +141,13 @@ def row(args: Namespace, scratch: Path) -> int:
         f"{sound.seconds:.0f} s, {len(sound.said)} words, played at {args.speed:g} x real speed through stdin in "
         f"blocks of 20 ms; times of words: {source}. Delays: from the end of a word to when it could first be read, "
         "and to when it was first final, by the clock of who gives the sound; what was never recognized is apart. "
-        f"Peer: {args.peer[0] if args.peer else 'none'}, the same sound and weights, afterwards."
+        f"Peer: {args.peer[0] if args.peer else 'none'}, the same sound afterwards, with the weights that ship."
     )
     shown = list(sides)[:2]
-    lines = table(sides[shown[0]], sides[shown[1]] if shown[1:] else None, file, args)
+    rows = table(sides[shown[0]], sides[shown[1]] if shown[1:] else None, file, args)
     raw = {name: summary(one) for name, one in sides.items()} | {"file": asdict(file)}
     title = "B17: stream-mic, an hour" if args.hour else "B17: stream-mic"
-    return publish(args, title, about, lines, raw, args.name or ("live_hour" if args.hour else "live"))
+    return publish(args, title, about, rows, raw, args.name or ("live_hour" if args.hour else "live"))
 
 
 def table(ours: Judged, peer: Judged | None, file: scoring.Counts, args: Namespace) -> list[Line]:

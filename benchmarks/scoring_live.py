@@ -98,10 +98,10 @@ def tokens(word: str) -> tuple[str, ...]:
     return tuple(normal(word).split())
 
 
-def reference(words: Iterable[Mapping[str, Any]], timed: bool = True, labelled: bool = False) -> list[Said]:
-    """Normalized words of a list of `{"word", "start", "end"}`; a `"placed"` of "interpolated" is no time."""
+def reference(words: Iterable[Mapping[str, Any]], labelled: bool = False) -> list[Said]:
+    """Normalized words of a list of `{"word", "start", "end"}`; times that are `"interpolated"` are guesses."""
     return [
-        Said(token, one["start"], one["end"], timed and one.get("placed") != "interpolated", labelled)
+        Said(token, one["start"], one["end"], not one.get("interpolated"), labelled)
         for one in words
         for token in tokens(one["word"])
     ]

@@ -201,7 +201,7 @@ def test_a_measured_time_is_used_once(live: ModuleType) -> None:
 def test_interpolated_words_are_words_without_times(live: ModuleType) -> None:
     words = [
         {"word": "It's", "start": 0.0, "end": 0.4, "placed": "aligner"},
-        {"word": "so", "start": 0.4, "end": 0.5, "placed": "interpolated"},
+        {"word": "so", "start": 0.4, "end": 0.5, "interpolated": True},
     ]
     assert [(one.word, one.end, one.timed) for one in live.reference(words)] == [
         ("it", 0.4, True),

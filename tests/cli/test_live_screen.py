@@ -398,6 +398,7 @@ def test_a_flood_of_events_is_not_a_flood_of_drawings(tmp_path: Path) -> None:
     driven = Driven(tmp_path)
     inner, outer = pty.openpty()
     with child(driven, outer, {}) as process:
+        assert os.read(inner, 1)  # it has begun
         began = time.monotonic()
         for i in range(400):
             driven.partial(f"word{i}")

@@ -13,6 +13,7 @@ from speechcli.backends import voxtral_live, voxtral_realtime, voxtral_stream
 from speechcli.backends.base import Hints, Setup
 from speechcli.backends.voxtral_live import LONG_WAIT, WAIT, Saying
 from speechcli.backends.voxtral_scribe import Ear
+from speechcli.backends.voxtral_stream import step
 from speechcli.backends.voxtral_words import Written
 from speechcli.core.audio import Audio
 from speechcli.core.live import Final, Partial
@@ -366,6 +367,23 @@ def test_a_sampled_end_of_text_ends_no_stream(live, monkeypatch):
     monkeypatch.setattr(live, "step", ending)
 
     assert text(said(live.listen(Hints()), common.sound("lady", RATE))) == common.text("lady")
+
+
+@pytest.mark.parametrize("n_samples", [1, 1280, 1281, 20_000])
+def test_what_is_made_up_behind_the_end_of_the_stream_is_left_out(live, monkeypatch, n_samples):
+    def chatter(model, ids, *rest):
+        _, logprobs = step(model, ids, *rest)
+        return torch.full((len(ids), 1), 300), logprobs
+
+    monkeypatch.setattr(live, "step", chatter)
+    monkeypatch.setattr(voxtral_stream, "step", chatter)
+    scribe = live.loaded.scribe
+
+    events = said(live.listen(Hints()), common.sound("lady", RATE)[:n_samples])
+
+    raw = "".join(word.text for final in finals(events) for word in final.words).encode()
+    n_tokens = scribe.n_tokens(n_samples) - scribe.prompt_length
+    assert raw == scribe._vocabulary.id_to_byte_piece(300) * n_tokens
 
 
 # From tokens to events.

@@ -45,10 +45,10 @@ _LABELLED = 100  # words from which on delays by hand-made labels are shown by t
 PEERS = {
     "whisperlivekit": (
         *("whisperlivekit==0.2.26", "librosa", "lazy_loader", "audioread", "pooch", "msgpack", "decorator"),
-        *("numba", "llvmlite"),
+        *("numba", "llvmlite", "tiktoken"),
     )
 }
-"""What each needs beside `speechcli[torch,bench]`, installed by itself, so that nothing else changes."""
+"""What each needs beside `speechcli[bench]`, installed by itself, so that nothing else changes."""
 
 
 @dataclass(frozen=True, slots=True)

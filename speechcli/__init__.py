@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from speechcli.api import load as load
     from speechcli.api import save as save
     from speechcli.api import transcribe as transcribe
+    from speechcli.core.live import Final as Final
+    from speechcli.core.live import Partial as Partial
     from speechcli.core.transcript import Fit as Fit
     from speechcli.core.transcript import Segment as Segment
     from speechcli.core.transcript import Transcript as Transcript
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from speechcli.core.transcript import Verdict as Verdict
     from speechcli.core.transcript import Word as Word
     from speechcli.errors import SpeechcliError as SpeechcliError
+    from speechcli.live import stream as stream
 
 _HOME = {
     "align": "speechcli.api",
@@ -30,6 +33,8 @@ _HOME = {
     "load": "speechcli.api",
     "save": "speechcli.api",
     "SpeechcliError": "speechcli.errors",
+    "stream": "speechcli.live",
+    **dict.fromkeys(("Final", "Partial"), "speechcli.core.live"),
     **dict.fromkeys(("Fit", "Segment", "Transcript", "Turn", "Verdict", "Word"), "speechcli.core.transcript"),
 }
 __all__ = ["__version__", *_HOME]

@@ -35,6 +35,7 @@ from speechcli.jobs.job import Job, Question, Text, counts_of, rules_of
 from speechcli.jobs.output import write_atomically
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, sources
+from speechcli.media.mix import floats
 from speechcli.media.probe import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
 from speechcli.timeline.cues import Style
 from speechcli.timeline.windows import Rules, listening_to_all
@@ -524,16 +525,5 @@ def _wav(samples: NDArray[np.generic], rate: float, folder: Path) -> Path:
     if not number or not LOWEST_RATE <= rate <= HIGHEST_RATE or rate != int(rate):
         raise MediaError(f"a sample rate of {rate} Hz is not accepted", "give (samples, rate)")
     path = folder / f"{len(list(folder.iterdir()))}.wav"
-    soundfile.write(path, _floats(samples), int(rate), subtype="FLOAT", format="RF64")
+    soundfile.write(path, floats(samples), int(rate), subtype="FLOAT", format="RF64")
     return path
-
-
-def _floats(samples: NDArray[np.generic]) -> NDArray[np.float32]:
-    """float32, integers brought from the range of their type to [-1, 1)."""
-    if np.issubdtype(samples.dtype, np.floating):
-        return np.asarray(samples, np.float32)
-    if not np.issubdtype(samples.dtype, np.integer) or samples.dtype.itemsize > 4:  # nobody fills 64 bits
-        raise MediaError(f"samples of type {samples.dtype} are no sound", "give floats in [-1, 1] or int16")
-    range_ = np.iinfo(samples.dtype.name)
-    half = (range_.max - range_.min + 1) // 2
-    return np.asarray((samples.astype(np.float64) - (range_.min + half)) / half, np.float32)

@@ -22,6 +22,7 @@ FLOORS = {
     "pipeline": 5,
     "jobs": 6,
     "api": 7,
+    "live": 7,
     "cli": 8,
     "__main__": 9,
     "__init__": 0,  # the version

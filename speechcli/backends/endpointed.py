@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 
@@ -25,25 +26,31 @@ from speechcli.timeline.polish import polish
 from speechcli.timeline.spread import spread
 from speechcli.timeline.utterances import Endpoints, Utterance
 
+_LEAD: Seconds = 0.3  # of sound before the first speech that the model hears
 _AFTER: Seconds = 0.15  # of sound after the last speech, with which a hypothesis has heard all of it
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often the model hears an utterance that goes on.
+    """How often the model hears an utterance that goes on, and which of its words are believed.
 
     step: new sound that is worth it. first: sound of an utterance before the first time. pause: silence after which it
-    does at once. hold: a word that ended this shortly ago may not be all there yet, and is not shown. context:
-    characters of what was said before, that the model is told.
+    does at once. window: sound that it hears, with what was said before where that is shorter. hold: a word that ended
+    this shortly ago may not be all there yet, and is not shown; unsure: nor for this long one whose confidence is below
+    `doubt`. settle: of sound after a word, before it is final. context: characters of what was said before the window,
+    that the model is told.
     """
 
     step: Seconds = 0.5
     first: Seconds = 0.8
     pause: Seconds = 0.25
+    window: Seconds = 9.5
+    gap: Seconds = 0.3
     hold: Seconds = 0.1
-    settle: Seconds = 0.0
+    unsure: Seconds = 0.6
+    doubt: float = 0.6
+    settle: Seconds = 0.6
     context: int = 200
-    back: Seconds = 0.0
 
 
 class Endpointed:
@@ -93,7 +100,7 @@ class Stream:
         self._done: list[Word] = []  # final words of this utterance
         self._tail: list[Word] = []  # the words after those, as last heard
         self._said = ""  # what was said before this utterance
-        self._starts: list[Utterance] = []  # utterances before this one that the model hears once more
+        self._stretches: list[tuple[Seconds, Seconds]] = []  # of speech that the model may hear again
         self._id = 0
         self._free: Seconds = 0.0  # where the next word may begin
 
@@ -141,9 +148,11 @@ class Stream:
                 return
             start = max(self._first / self._rate, self._free, end - self._frame - rules.pad)
             self._utterance, self._until = Utterance(start, self._frame), start
-            self._look_back(start)
         utterance = self._utterance
-        utterance.hear(end, probability, probability >= rules.offset)
+        speaking = probability >= rules.offset
+        utterance.hear(end, probability, speaking)
+        if speaking:
+            self._spoke(end - self._frame, end)
         if end - utterance.end >= rules.silence:
             yield from self._end(utterance, end)
         elif end - utterance.start >= rules.longest:
@@ -159,51 +168,62 @@ class Stream:
 
     def _listen(self, utterance: Utterance, until: Seconds) -> Iterator[Partial | Final]:
         """The model hears the utterance; what it says again is final, and the rest is shown."""
-        before, self._tail = self._tail, self._heard(utterance, until)
+        before, self._tail = self._tail, self._heard(until)
         self._until = until
         settled = [word for word in self._tail[:-1] if word.end <= until - self._pace.settle]
         n = agreed(before, settled)
         if n:
             yield self._final(self._tail[:n])
             self._tail = self._tail[n:]
-        hold = 0.0 if until - utterance.end >= self._pace.pause else self._pace.hold
-        shown = [word for word in self._tail if word.end <= until - hold]
+        paused = until - utterance.end >= self._pace.pause
+        shown = self._tail if paused else list(takewhile(lambda word: self._believed(word, until), self._tail[:-1]))
         if shown:
             yield Partial(shown[0].start, shown[-1].end, self._id, tuple(shown))
+
+    def _believed(self, word: Word, until: Seconds) -> bool:
+        """Whether a word is shown, though more may be said."""
+        doubtful = word.confidence is not None and word.confidence < self._pace.doubt
+        return word.end <= until - (self._pace.unsure if doubtful else self._pace.hold)
 
     def _end(self, utterance: Utterance, until: Seconds) -> Iterator[Partial | Final]:
         """All that was said until then is final."""
         enough = utterance.speech >= self._endpoints.shortest
         if enough and not self._until >= min(until, utterance.end + _AFTER):
-            self._tail = self._heard(utterance, until)
+            self._tail = self._heard(until)
         if self._tail:
             yield self._final(self._tail, ends=True)
         self._utterance, self._tail = None, []
-        self._starts.append(utterance)
         self._free = max(self._free, min(until, utterance.end))
         if until < utterance.end:  # it was cut, and goes on
             self._utterance, self._until = utterance.after(until), until
-            self._look_back(until)
 
-    def _look_back(self, start: Seconds) -> None:
-        """Lets go of utterances that are too far back to be heard once more."""
-        while self._starts and self._starts[0].start < start - self._pace.back:
-            self._starts.pop(0)
-        begin = self._starts[0].start if self._starts else start
-        gone = [word for word in self._done if word.start < begin - 0.3]
+    def _spoke(self, start: Seconds, end: Seconds) -> None:
+        if self._stretches and start - self._stretches[-1][1] < self._pace.gap:
+            self._stretches[-1] = (self._stretches[-1][0], end)
+        else:
+            self._stretches.append((start, end))
+
+    def _begin(self, until: Seconds) -> Seconds:
+        """Where the sound begins that the model hears: as far back as it may, after a pause."""
+        earliest = until - self._pace.window
+        silent = 0.0
+        while len(self._stretches) > 1 and self._stretches[0][0] - _LEAD < earliest:
+            silent = self._stretches.pop(0)[1]
+        begin = max(self._stretches[0][0] - _LEAD, silent, earliest, self._first / self._rate)
+        gone = [word for word in self._done if word.middle < begin]
         self._said = (self._said + "".join(word.text for word in gone))[-self._pace.context :]
         self._done = self._done[len(gone) :]
+        return begin
 
-    def _heard(self, utterance: Utterance, until: Seconds) -> list[Word]:
+    def _heard(self, until: Seconds) -> list[Word]:
         """What the model hears of an utterance, without what is final; times of the stream."""
-        begin = self._starts[0].start if self._starts else utterance.start
+        begin = self._begin(until)
         span = Span(begin, max(until, begin))
         audio = Audio(self._tape, self._rate, self._first).cut(span)
         sound = Audio(audio.samples, self._rate)
         speech = tuple(
             Span(max(0.0, start - audio.start), min(end, until) - audio.start)
-            for u in (*self._starts, utterance)
-            for start, end in u.spoken
+            for start, end in self._stretches
             if start < until
         )
         hints = replace(self._hints, speech=speech, context=self._context())
@@ -219,7 +239,8 @@ class Stream:
         return self._transcriber.traits.gives_words
 
     def _context(self) -> str:
-        return f"{self._hints.context} {self._said}".strip() if self._pace.context else self._hints.context
+        told = self._pace.context and self._transcriber.traits.takes_prompt
+        return f"{self._hints.context} {self._said}".strip() if told else self._hints.context
 
     def _final(self, words: Sequence[Word], ends: bool = False) -> Final:
         """Words that will not change, in order, after all that are final already."""
@@ -235,9 +256,7 @@ class Stream:
 
     def _forget(self) -> None:
         """Lets go of sound that nobody needs again."""
-        keep = self._utterance.start if self._utterance else self._now - self._endpoints.pad - 2 * self._frame
-        if self._starts:
-            keep = min(self._starts[0].start, keep)
+        keep = self._now - max(self._endpoints.longest, self._pace.window) - 2 * _LEAD
         n = min(to_samples(keep, self._rate), self._judged) - self._first
         if n > self._rate:
             self._tape, self._first = self._tape[n:].copy(), self._first + n

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from speechcli.backends import ctranslate2_file
 from speechcli.backends.quiet_openvino import Compiled, openvino, ops
 
-FRAMES = 3000  # mel frames it takes, 10 ms each; it gives half as many
+FRAMES = 3000  # mel frames it was taught, 10 ms each; it gives half as many
 _HEAD = 64  # width of an attention head in every Whisper
 _EPSILON = 1e-5
 
@@ -24,25 +24,26 @@ Tensors = dict[str, NDArray[np.floating[Any]]]
 
 
 class Encoder:
-    """The encoder, compiled for a number of threads that may call it at once."""
+    """The encoder, compiled for a number of threads that may call it at once. frames: of mel that it takes."""
 
-    def __init__(self, model: Path, lanes: int, threads: int, exact: bool) -> None:
+    def __init__(self, model: Path, lanes: int, threads: int, exact: bool, frames: int = FRAMES) -> None:
         """`model`: a CTranslate2 model.bin. `exact`: float32 even where bfloat16 is fast. Raises DataError."""
-        graph = _graph(ctranslate2_file.tensors(model, "encoder/"))
+        self.frames = frames
+        graph = _graph(ctranslate2_file.tensors(model, "encoder/"), frames)
         self._compiled = Compiled(graph, lanes, threads, rough=not exact)
         self.precision = self._compiled.precision
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Log-mel features, shape (1, mels, 3000), to hidden states, shape (1, 1500, width)."""
+        """Log-mel features, shape (1, mels, frames), to hidden states, shape (1, frames / 2, width)."""
         return self._compiled.run([features])
 
 
-def _graph(weights: Tensors) -> openvino.Model:
+def _graph(weights: Tensors, n_frames: int = FRAMES) -> openvino.Model:
     n_mels = weights["encoder/conv1/weight"].shape[1]
-    features = ops.parameter([1, n_mels, FRAMES], np.float32, name="features")
+    features = ops.parameter([1, n_mels, n_frames], np.float32, name="features")
     x = _convolution(_convolution(features, weights, "conv1", 1), weights, "conv2", 2)
     x = ops.transpose(x, ops.constant([0, 2, 1]))
-    x = ops.add(x, _constant(weights["encoder/position_encodings/encodings"][None]))
+    x = ops.add(x, _constant(weights["encoder/position_encodings/encodings"][None, : n_frames // 2]))
     layer = 0
     while f"encoder/layer_{layer}/ffn/layer_norm/gamma" in weights:
         attended = _attention(_norm(x, weights, f"layer_{layer}/self_attention/layer_norm"), weights, layer)

@@ -493,7 +493,7 @@ def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
     place = dataclasses.replace(place, lanes=settings.lanes or place.lanes)
     kind = place.device.partition(":")[0]
     engine = f"faster-whisper on {kind} in {place.compute_type}"
-    encoder = _openvino_encoder(folder, place, settings.encoder)
+    encoder = _openvino_encoder(folder, place, settings.encoder, settings.encoder_seconds)
     if encoder is not None:
         engine += f", encoder of OpenVINO in {encoder.precision}"
     told = tuple((f.name, str(getattr(settings, f.name))) for f in dataclasses.fields(settings))
@@ -503,14 +503,15 @@ def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
     return Whisper(folder, stage, place, settings, encoder, heads)
 
 
-def _openvino_encoder(folder: Path, place: Placement, wanted: str) -> Encoder | None:
-    """None where CTranslate2's own is to be used."""
+def _openvino_encoder(folder: Path, place: Placement, wanted: str, seconds: Seconds) -> Encoder | None:
+    """None where CTranslate2's own is to be used, which takes 30 seconds and nothing else."""
     if wanted == "ctranslate2" or (wanted == "auto" and (place.device != "cpu" or not find_spec("openvino"))):
         return None
     try:
         from speechcli.backends.openvino_encoder import Encoder
 
-        return Encoder(folder / "model.bin", place.lanes, place.threads, exact=place.compute_type == "float32")
+        exact = place.compute_type == "float32"
+        return Encoder(folder / "model.bin", place.lanes, place.threads, exact, frames=2 * round(50 * seconds))
     except ImportError as error:
         raise UnavailableError(f"encoder=openvino needs OpenVINO ({error})", "pip install openvino") from error
     except (RuntimeError, DataError, KeyError) as error:  # this processor, these shapes, this file are not known to it

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ctranslate2
 import numpy as np
@@ -61,7 +61,8 @@ class Settings:
     its mean log probability is below `silence_logprob_threshold`; one below `unsure_logprob_threshold` is not asked to
     go on where it stopped before its end. encoder: the engine of the encoder; auto is OpenVINO on a CPU, where it is
     installed. lanes: batches at the same time, 70 MB each; 0: one a core. confidence: whether each word's is read, a
-    twelfth of the time.
+    twelfth of the time. encoder_seconds: of sound that OpenVINO's encoder takes; it was taught 30, and with less, which
+    costs less, some words differ: for live captions.
     """
 
     beam_size: int = 3
@@ -74,6 +75,7 @@ class Settings:
     encoder: str = "auto"
     lanes: int = 0
     confidence: bool = True
+    encoder_seconds: float = LONGEST
 
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
@@ -81,12 +83,18 @@ class Settings:
         for name in ("beam_size", "batch_size", "no_repeat_ngram_size"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1")
+        if not 2 <= self.encoder_seconds <= LONGEST:
+            raise UsageError(f"encoder_seconds={self.encoder_seconds:g}: from 2 to {LONGEST:g}")
         if not 0 <= self.lanes <= MAX_LANES:
             raise UsageError(f"lanes={self.lanes}: at most {MAX_LANES}, or 0 for one a core")
 
 
-# Log-mel features, shape (1, mels, 3000), to hidden states, shape (1, 1500, width), from several threads at once.
-Encoder: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+class Encoder(Protocol):
+    """Log-mel features, shape (1, mels, frames), to hidden states, (1, frames / 2, width), from several threads."""
+
+    frames: int
+
+    def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +163,8 @@ class Whisper:
         self._heads = heads
         self._reader = Reader(self._model.model, heads, self._silence)
         self._encoder = encoder
+        self._frames = _FRAMES if encoder is None else encoder.frames
+        self._longest = self._frames / 100
         # Half of the lanes decode while the others encode and align: decoding takes half of the time and most of the
         # memory, and two decoders share a cache that holds one.
         self._decoders = threading.BoundedSemaphore((place.lanes + 1) // 2)
@@ -165,7 +175,7 @@ class Whisper:
         self.stage = stage
         self.traits = Traits(
             rate=RATE,
-            longest=LONGEST,
+            longest=self._longest,
             batch=settings.batch_size,
             lanes=place.lanes,
             gives_words=True,
@@ -175,7 +185,7 @@ class Whisper:
         )
 
     def transcribe(self, batch: Sequence[Audio], hints: Sequence[Hints]) -> list[Heard]:
-        """One `Heard` per audio of at most 30 s; see `Transcriber`. Raises OutOfMemoryError, UsageError."""
+        """One `Heard` per audio of at most `traits.longest`; see `Transcriber`. Raises OutOfMemoryError, UsageError."""
         answers = [Heard() for _ in batch]
         there = [i for i, audio in enumerate(batch) if len(audio.samples)]
         if not there:
@@ -203,9 +213,9 @@ class Whisper:
         self._model.model.unload_model()
 
     def _timed(self, audio: Audio, texts: Sequence[str]) -> list[Word]:
-        if audio.duration > LONGEST:
+        if audio.duration > self._longest:
             raise UsageError(
-                f"Whisper hears {LONGEST:.0f} s at once and not {audio.duration:.1f}", "use shorter windows"
+                f"Whisper hears {self._longest:.0f} s at once and not {audio.duration:.1f}", "use shorter windows"
             )
         if not len(audio.samples) or not texts:
             return in_order(texts, {}, audio.duration)
@@ -219,9 +229,9 @@ class Whisper:
         return _Window(encoded, tokenizer, self._prompt(tokenizer, hints), speech)
 
     def _encode(self, audio: Audio) -> NDArray[Any]:
-        """Encoder output of one window, shape (1, 1500, width)."""
-        mel = self._model.feature_extractor(audio.samples)[:, :-1][:, :_FRAMES]
-        padded = np.zeros((1, mel.shape[0], _FRAMES), np.float32)
+        """Encoder output of one window, shape (1, 1500, width), or less where the encoder takes less."""
+        mel = self._model.feature_extractor(audio.samples)[:, :-1][:, : self._frames]
+        padded = np.zeros((1, mel.shape[0], self._frames), np.float32)
         padded[0, :, : mel.shape[1]] = mel
         if self._encoder is not None:
             return self._encoder(padded)
@@ -299,7 +309,7 @@ class Whisper:
         tokens, begin = decoded.tokens, window.tokenizer.timestamp_begin
         if len(tokens) < 2 or tokens[-2] < begin or len(tokens) > self._model.max_length // 2 - 24:
             return False
-        rest = Span((tokens[-1] - begin) * _TIME_STEP, LONGEST)
+        rest = Span(min((tokens[-1] - begin) * _TIME_STEP, self._longest), self._longest)
         left = total(clipped(window.speech, rest)) if rest.duration else 0.0
         sure = not self._loops(decoded) and decoded.avg_logprob >= self._settings.unsure_logprob_threshold
         return sure and left >= _WORTH_GOING_ON
@@ -346,7 +356,7 @@ class Whisper:
     def _heard(self, audio: Audio, window: _Window, decoded: _Decoded) -> Heard:
         tokenizer = window.tokenizer
         pieces = _pieces(decoded.tokens, tokenizer, audio.duration)
-        frames = min(_FRAMES, round(audio.duration * 100))
+        frames = min(self._frames, round(audio.duration * 100))
         if not pieces or frames < 2:
             return Heard()
         segments = []
@@ -362,7 +372,7 @@ class Whisper:
         """The words of each piece, with their times."""
         tokenizer = window.tokenizer
         if not self._heads.pairs:
-            frames = min(_FRAMES, round(duration * 100))
+            frames = min(self._frames, round(duration * 100))
             sound = _storage(window.encoded)
             self._model.add_word_timestamps([pieces], tokenizer, sound, frames, _PREPENDED, _APPENDED, 0.0)
             return [tuple(_word(w, duration) for w in piece["words"] if w["word"]) for piece in pieces]

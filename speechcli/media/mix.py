@@ -122,3 +122,14 @@ class Mixer:
             which = "channel " if len(self._turned) == 1 else "channels "
             said.append(f"channels cancel each other: {which}{', '.join(map(str, self._turned))} turned round")
         return tuple(said)
+
+
+def floats(samples: NDArray[np.generic]) -> NDArray[np.float32]:
+    """float32, integers brought from the range of their type to [-1, 1). Raises MediaError for what is no sound."""
+    if np.issubdtype(samples.dtype, np.floating):
+        return np.asarray(samples, np.float32)
+    if not np.issubdtype(samples.dtype, np.integer) or samples.dtype.itemsize > 4:  # nobody fills 64 bits
+        raise MediaError(f"samples of type {samples.dtype} are no sound", "give floats in [-1, 1] or int16")
+    range_ = np.iinfo(samples.dtype.name)
+    half = (range_.max - range_.min + 1) // 2
+    return np.asarray((samples.astype(np.float64) - (range_.min + half)) / half, np.float32)

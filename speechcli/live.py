@@ -1,0 +1,182 @@
+"""The Python API of speech that goes on.
+
+import speechcli
+with speechcli.stream(rate=48_000) as session:
+    for block in microphone:
+        for event in session.feed(block):
+            print(event.text)
+    print(session.finish())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechcli.backends import catalog, registry, streaming
+from speechcli.backends.base import Hints
+from speechcli.core.languages import code_of
+from speechcli.core.live import Final, Partial
+from speechcli.core.span import Seconds
+from speechcli.core.transcript import Stage
+from speechcli.errors import MediaError, UsageError
+from speechcli.jobs.live import Ear
+from speechcli.media.mix import floats
+from speechcli.media.probe import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """How to listen; the options of `speechcli stream-mic` of the same names say more.
+
+    rate: Hz of what will be fed. language: a code or English name, several for an allowed list, None to find out.
+    delay_ms: of models that write behind the sound. endpoint_silence_ms, max_utterance (seconds), vad_threshold: of all
+    others.
+    """
+
+    model: str = catalog.EMBEDDED
+    rate: int = 16_000
+    language: str | Sequence[str] | None = None
+    task: str = "transcribe"
+    hotwords: Sequence[str] = ()
+    context: str = ""
+    delay_ms: int | None = None
+    endpoint_silence_ms: int | None = None
+    max_utterance: Seconds | None = None
+    vad_threshold: float | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    attention: str | None = None
+    quantize: str | None = None
+    compile: bool = False
+    revision: str | None = None
+    model_dir: Path | None = None
+    offline: bool = False
+
+
+def stream(options: Streaming | None = None, /, **more: object) -> Stream:
+    """A model that listens; to be used as a context manager, by one thread.
+
+    more: fields of `Streaming` by name, as in `stream(model="whisper-small", rate=48_000)`; they win over `options`.
+    Raises SpeechcliError.
+    """
+    if options is not None and not isinstance(options, Streaming):
+        problem = f"stream: options are of type {type(options).__name__}"
+        raise UsageError(problem, "give speechcli.live.Streaming(...), or each by name")
+    try:
+        asked = replace(options or Streaming(), **more)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise UsageError(f"stream: {error}", f"known options: {', '.join(Streaming.__dataclass_fields__)}") from error
+    if not isinstance(asked.rate, int | np.integer) or not LOWEST_RATE <= asked.rate <= HIGHEST_RATE:
+        raise UsageError(f"a sample rate of {asked.rate} Hz is not accepted", f"{LOWEST_RATE} to {HIGHEST_RATE}")
+    return Stream(asked)
+
+
+class Stream:
+    """One stream of sound. `stage`: which model listens; `duration`: seconds of what was fed."""
+
+    def __init__(self, options: Streaming) -> None:
+        silence = options.endpoint_silence_ms
+        listening = streaming.Listening(
+            options.delay_ms,
+            None if silence is None else silence / 1000,
+            options.max_utterance,
+            options.vad_threshold,
+        )
+        wanted = registry.Wanted(
+            options.model,
+            options.device,
+            options.dtype,
+            options.settings,
+            None,
+            options.model_dir,
+            options.offline,
+            options.attention,
+            options.quantize,
+            options.compile,
+            revision=options.revision,
+        )
+        resolved = registry.resolve(streaming.wish(wanted, listening))
+        hints = _hints(options)
+        self._model = streaming.open_streaming(resolved, listening)
+        self._session = self._model.listen(hints)
+        self._rate = int(options.rate)
+        self._ear: Ear | None = None  # once the first block tells how many channels there are
+        self._channels = 0
+        self._n_frames = 0
+        self._over = False
+
+    @property
+    def stage(self) -> Stage:
+        return self._model.stage
+
+    @property
+    def duration(self) -> Seconds:
+        return self._n_frames / self._rate
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def feed(self, block: NDArray[np.floating | np.integer]) -> list[Partial | Final]:
+        """What is new with a block that follows the one before.
+
+        block: shape (n,) or (n, channels), floats in [-1, 1] or integers in the range of their type, at `rate` Hz; n
+        may be anything, 0 too, and small is quick. Raises MediaError for what is no sound, and UsageError after `finish`.
+        """
+        self._check_open()
+        frames = floats(np.asarray(block))
+        frames = frames[:, None] if frames.ndim == 1 else frames
+        if frames.ndim != 2 or not 1 <= frames.shape[1] <= MOST_CHANNELS:
+            raise MediaError(f"samples of shape {np.shape(block)} are no sound", "give (n,) or (n, channels)")
+        if self._ear is None:
+            self._channels = frames.shape[1]
+            self._ear = Ear(self._rate, self._channels, self._model.traits.rate)
+        if frames.shape[1] != self._channels:
+            raise MediaError(f"a block of {frames.shape[1]} channels after others of {self._channels}")
+        if not np.isfinite(frames).all():
+            raise MediaError("some samples are not numbers (NaN or infinite)", "make them 0")
+        self._n_frames += len(frames)
+        return list(self._session.feed(self._ear.hear(frames)))
+
+    def finish(self) -> list[Partial | Final]:
+        """The last words; nothing can be fed any more."""
+        self._check_open()
+        self._over = True
+        rest = [] if self._ear is None else list(self._session.feed(self._ear.rest()))
+        return [*rest, *self._session.finish()]
+
+    def close(self) -> None:
+        """Frees the model; a second call does nothing."""
+        self._over = True
+        model, self._model = self._model, None  # type: ignore[assignment]
+        if model is not None:
+            model.close()
+
+    def _check_open(self) -> None:
+        if self._over:
+            raise UsageError("this stream is over", "open another with speechcli.stream()")
+
+
+def _hints(options: Streaming) -> Hints:
+    given = options.language
+    names = (given,) if isinstance(given, str) else tuple(given or ())
+    codes = []
+    for name in names:
+        if (code := code_of(name)) is None:
+            raise UsageError(f"language {name!r}: no such language", "a code (de) or an English name")
+        codes.append(code)
+    if options.task not in ("transcribe", "translate"):
+        raise UsageError(f"task {options.task!r}: no such task", "transcribe or translate")
+    return Hints(tuple(dict.fromkeys(codes)), tuple(options.hotwords), options.context, options.task)

@@ -133,7 +133,7 @@ class Stream:
         """What is new with a block that follows the one before.
 
         block: shape (n,) or (n, channels), floats in [-1, 1] or integers in the range of their type, at `rate` Hz; n
-        may be anything, 0 too, and small is quick. Raises MediaError for what is no sound, and UsageError after `finish`.
+        may be anything, 0 too, and small is quick. Raises MediaError for what is no sound, UsageError after `finish`.
         """
         self._check_open()
         frames = floats(np.asarray(block))

@@ -12,7 +12,7 @@ from speechcli.errors import UsageError
 from speechcli.timeline.utterances import Endpoints
 
 _OWN = "voxtral_realtime"  # the module of models with streams of their own
-# One window at a time, a second lane would only wait; ten seconds of it, a quarter of the encoder's work for as few errors.
+# One window at a time, for a second lane would only wait; ten seconds, a quarter of the encoder's work, as few errors.
 _WHISPER = {"lanes": "1", "batch_size": "1", "encoder_seconds": "10"}
 
 

@@ -80,7 +80,7 @@ def test_every_command_works_and_prints_what_the_readme_says(place):
 
 
 def test_the_python_example_works(place):
-    transcribing, aligning, _ = blocks("python")
+    transcribing, aligning, *_ = blocks("python")
 
     done = run(f"{sys.executable} - <<'END'\n{transcribing}\n{aligning}\nEND", place)
 
@@ -92,13 +92,23 @@ def test_the_python_example_works(place):
 
 @needs_diarizer
 def test_the_python_example_of_speakers_works(place):
-    transcribing, _, diarizing = blocks("python")
+    transcribing, _, diarizing, _ = blocks("python")
     told = "assert {word.speaker for word in named.words} == {'SPEAKER_00'}"
 
     done = run(f"{sys.executable} - <<'END'\n{transcribing}\n{diarizing}\n{told}\nEND", place)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("SPEAKER_00")
+
+
+def test_the_python_example_of_a_stream_works(place):
+    *_, streaming = blocks("python")
+
+    done = run(f"{sys.executable} - <<'END'\nimport speechcli\n{streaming}\nEND", place)
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^Partial [\d.]+ \w+", done.stdout, re.MULTILINE)
+    assert "Final" in done.stdout
 
 
 def test_the_configuration_example_is_understood(place):

@@ -74,6 +74,7 @@ def findings() -> Iterator[Finding]:
     yield _cpu()
     yield _memory()
     yield _devices()
+    yield _microphone()
     yield from _disks()
     yield from _configuration()
 
@@ -160,6 +161,20 @@ def _devices() -> Finding:
     except (ImportError, OSError) as error:  # a package is there and cannot be loaded: a library it needs is not
         return Finding("devices", "bad", f"an engine cannot be loaded: {error}", "reinstall it")
     return Finding("devices", "ok", "; ".join(["cpu", *found]))
+
+
+def _microphone() -> Finding:
+    """What live captions would listen to."""
+    from speechcli.media import mic
+
+    try:
+        there = mic.devices()
+    except SpeechcliError as error:
+        return Finding("microphone", "note", error.message, error.hint)
+    if not there:
+        return Finding("microphone", "note", "none here", "plug one in, or start the sound server, for stream-mic")
+    meant = next((device for device in there if device.default), there[0])
+    return Finding("microphone", "ok", f"{meant.name}, {meant.rate} Hz ({len(there)} to choose from)")
 
 
 def _disks() -> Iterator[Finding]:

@@ -28,6 +28,7 @@ from speechcli.timeline.utterances import Endpoints, Utterance
 
 _LEAD: Seconds = 0.3  # of sound before the first speech that the model hears
 _AFTER: Seconds = 0.15  # of sound after the last speech, with which a hypothesis has heard all of it
+_NEW = 0.7  # of a window may be new; the rest was heard before, so that the words of both can be matched
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Stream:
         self._transcriber, self._detector, self._hints = transcriber, detector, hints
         self._endpoints, self._pace = endpoints, pace
         self._rate = transcriber.traits.rate
+        self._window = min(pace.window, transcriber.traits.longest - 0.01)
         self._frame = detector.frame / self._rate
         self._tape: Samples = np.zeros(0, np.float32)
         self._first = 0  # index of the tape's first sample in the stream
@@ -118,6 +120,7 @@ class Stream:
         yield from self.finish()
         self._tape, self._first = np.zeros(0, np.float32), self._first + len(self._tape) + n_samples
         self._judged = self._first
+        self._stretches = []
         self._detector = self._detector.fresh()
 
     def finish(self) -> Iterator[Partial | Final]:
@@ -157,10 +160,12 @@ class Stream:
             yield from self._end(utterance, end)
         elif end - utterance.start >= rules.longest:
             yield from self._end(utterance, utterance.weakest())
+        elif end - self._until >= _NEW * self._window:
+            yield from self._listen(utterance, end)
 
     def _worth_hearing(self, utterance: Utterance) -> bool:
         pace, now = self._pace, self._now
-        if self._until >= utterance.end + _AFTER:
+        if self._until >= utterance.end + _AFTER or utterance.speech < self._endpoints.shortest:
             return False  # nobody has spoken since
         first = self._until <= utterance.start
         paused = now - utterance.end >= pace.pause
@@ -168,7 +173,9 @@ class Stream:
 
     def _listen(self, utterance: Utterance, until: Seconds) -> Iterator[Partial | Final]:
         """The model hears the utterance; what it says again is final, and the rest is shown."""
-        before, self._tail = self._tail, self._heard(until)
+        begin = self._begin(until)
+        yield from self._leave(begin)
+        before, self._tail = self._tail, self._heard(begin, until)
         self._until = until
         settled = [word for word in self._tail[:-1] if word.end <= until - self._pace.settle]
         n = agreed(before, settled)
@@ -189,10 +196,13 @@ class Stream:
         """All that was said until then is final."""
         enough = utterance.speech >= self._endpoints.shortest
         if enough and not self._until >= min(until, utterance.end + _AFTER):
-            self._tail = self._heard(until)
-        if self._tail:
-            yield self._final(self._tail, ends=True)
-        self._utterance, self._tail = None, []
+            begin = self._begin(until)
+            yield from self._leave(begin)
+            self._tail = self._heard(begin, until)
+        n = sum(word.middle < until for word in self._tail)
+        if n:
+            yield self._final(self._tail[:n], ends=True)
+        self._utterance, self._tail = None, self._tail[n:]
         self._free = max(self._free, min(until, utterance.end))
         if until < utterance.end:  # it was cut, and goes on
             self._utterance, self._until = utterance.after(until), until
@@ -204,20 +214,29 @@ class Stream:
             self._stretches.append((start, end))
 
     def _begin(self, until: Seconds) -> Seconds:
-        """Where the sound begins that the model hears: as far back as it may, after a pause."""
-        earliest = until - self._pace.window
+        """Where the sound begins that the model hears: as far back as it may, after a pause where it has heard that."""
+        earliest = until - self._window
         silent = 0.0
-        while len(self._stretches) > 1 and self._stretches[0][0] - _LEAD < earliest:
+        while (
+            len(self._stretches) > 1
+            and self._stretches[0][0] - _LEAD < earliest
+            and self._stretches[0][1] + _AFTER <= self._until
+        ):
             silent = self._stretches.pop(0)[1]
-        begin = max(self._stretches[0][0] - _LEAD, silent, earliest, self._first / self._rate)
-        gone = [word for word in self._done if word.middle < begin]
+        return max(self._stretches[0][0] - _LEAD, silent, earliest, self._first / self._rate)
+
+    def _leave(self, begin: Seconds) -> Iterator[Final]:
+        """What the model will not hear whole any more is final."""
+        n = sum(word.start < begin for word in self._tail)
+        if n:
+            yield self._final(self._tail[:n])
+            self._tail = self._tail[n:]
+        gone = [word for word in self._done if word.end <= begin]
         self._said = (self._said + "".join(word.text for word in gone))[-self._pace.context :]
         self._done = self._done[len(gone) :]
-        return begin
 
-    def _heard(self, until: Seconds) -> list[Word]:
+    def _heard(self, begin: Seconds, until: Seconds) -> list[Word]:
         """What the model hears of an utterance, without what is final; times of the stream."""
-        begin = self._begin(until)
         span = Span(begin, max(until, begin))
         audio = Audio(self._tape, self._rate, self._first).cut(span)
         sound = Audio(audio.samples, self._rate)
@@ -256,7 +275,7 @@ class Stream:
 
     def _forget(self) -> None:
         """Lets go of sound that nobody needs again."""
-        keep = self._now - max(self._endpoints.longest, self._pace.window) - 2 * _LEAD
+        keep = self._now - max(self._endpoints.longest, self._window) - 2 * _LEAD
         n = min(to_samples(keep, self._rate), self._judged) - self._first
         if n > self._rate:
             self._tape, self._first = self._tape[n:].copy(), self._first + n

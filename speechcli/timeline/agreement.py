@@ -30,6 +30,9 @@ def beyond(done: Sequence[Word], heard: Sequence[Word]) -> int:
 
     done: settled words of the same sound. The start of the hypothesis that is most like them is theirs, however it is
     spelled this time; of starts that are alike the one that ends when they do.
+
+    >>> beyond([Word(1.0, 1.4, " low")], [Word(1.5, 1.9, " and"), Word(1.9, 2.3, " high")])  # it is not heard again
+    0
     """
     if not done:
         return 0
@@ -37,7 +40,9 @@ def beyond(done: Sequence[Word], heard: Sequence[Word]) -> int:
     first = max(0, len(done) - 8)
 
     def unlike(n: int) -> tuple[float, float]:
-        return Levenshtein.distance(settled, new[:n]), abs((heard[n - 1].end if n else 0.0) - end)
+        early = heard[n - 1].end - end if n else 0.0
+        late = end - heard[n].start if n < len(heard) else 0.0
+        return Levenshtein.distance(settled, new[:n]), max(0.0, early, late)
 
     return min(range(min(first, len(heard)), len(heard) + 1), key=unlike)
 

@@ -66,31 +66,23 @@ class Ear:
         self._mixer = Mixer(channels)
         self._given, self._rate = given, rate
         self._resampler = self._fresh()
-        self._frames = 0  # taken since the resampler was fresh
-        self._samples = 0  # given since then
 
     def hear(self, frames: NDArray[np.float32]) -> Samples:
         """frames: shape (n, channels); gives shape (m,), nearly n * rate / given of them, the rest with the next."""
-        self._frames += len(frames)
         mono = self._mixer.mix(frames)
-        return self._counted(mono if self._resampler is None else self._resampler.resample_chunk(mono))
+        return np.clip(mono if self._resampler is None else self._resampler.resample_chunk(mono), -1.0, 1.0)
 
     def rest(self) -> Samples:
         """What the filter still holds; what is heard after that stands by itself."""
         left = np.zeros(0, np.float32)
         if self._resampler is not None:
             left = self._resampler.resample_chunk(left, last=True)
-        rest = self._counted(left)
-        self._resampler, self._frames, self._samples = self._fresh(), 0, 0
-        return rest
+            self._resampler = self._fresh()
+        return np.clip(left, -1.0, 1.0)
 
     def missed(self, n_frames: int) -> int:
         """Samples that so many frames would have given."""
         return round(n_frames * self._rate / self._given)
-
-    def _counted(self, samples: Samples) -> Samples:
-        self._samples += len(samples)
-        return np.clip(samples, -1.0, 1.0)
 
     def _fresh(self) -> soxr.ResampleStream | None:
         if self._given == self._rate:
@@ -125,7 +117,7 @@ class _Queue:
         with self._change:
             while self._waits and self._n_samples > self._most // 8 and not self._over:
                 self._change.wait()
-            if self._n_samples + len(piece.samples) > self._most:
+            if not self._waits and self._n_samples + len(piece.samples) > self._most:
                 self._left_out += piece.lost + len(piece.samples)
                 piece = _Piece(np.zeros(0, np.float32), piece.arrived, note=piece.note)
                 if not piece.note:
@@ -143,7 +135,7 @@ class _Queue:
             if self._left_out:
                 self._pieces.append(_Piece(np.zeros(0, np.float32), time.monotonic(), self._left_out, SLOW))
                 self._left_out = 0
-            self._over, self._failure = True, failure
+            self._over, self._failure = True, self._failure or failure
             self._change.notify_all()
 
     def take(self, patience: Seconds) -> list[_Piece] | None:

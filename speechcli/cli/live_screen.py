@@ -38,7 +38,7 @@ NARROWEST = 20  # columns that lines are broken for, at least
 RATE = 12.0  # drawings a second, at most
 NOTED: Seconds = 10.0  # how long a note is shown
 _LATE: Seconds = 2.0  # what is said about being behind only from here on
-_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
+_HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
 _CUT, _WRAP = "\x1b[?7l", "\x1b[?7h"  # lines too wide; the terminal may be narrower already than the system says it is
 _REST = "\x1b[K"  # clears the rest of the line
 _BELOW = " \x1b[J\r"  # clears what follows; from the corner itself, tmux would scroll it into its history
@@ -116,7 +116,7 @@ class LiveScreen:
         self._thread.join()
         if self._failed is not None:
             with suppress(OSError, DiskError):
-                self._write(_SHOW)
+                self._write(SHOW)
             if error is None:
                 raise self._failed
 
@@ -227,7 +227,7 @@ class LiveScreen:
     def _last(self) -> str:
         """What stays."""
         self._end_utterance()
-        return f"\r{self._above(self._gone(self._size()[0]), _REST)}{_BELOW}{_REST}{_SHOW}"
+        return f"\r{self._above(self._gone(self._size()[0]), _REST)}{_BELOW}{_REST}{SHOW}"
 
     def _gone(self, columns: int) -> list[list[Atom]]:
         """The lines of what is over."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -16,17 +16,28 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 @contextmanager
 def polite() -> Iterator[None]:
     """Inside, a signal raises `Interrupted` where the program stands; a second one ends the process."""
-    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-    numbers = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]  # nohup stays nohup
 
     def stop(number: int, frame: FrameType | None) -> None:
-        for again in numbers:
+        for again in _heeded():
             signal.signal(again, lambda n, _: os._exit(128 + n))
         raise Interrupted("interrupted", number)
 
-    before = {number: signal.signal(number, stop) for number in numbers}
+    with handled(stop):
+        yield
+
+
+@contextmanager
+def handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Inside, these signals are the handler's, but for those that the program was started without."""
+    before = {number: signal.signal(number, handler) for number in _heeded()}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def _heeded() -> list[int]:
+    """Their numbers; nohup stays nohup."""
+    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]

@@ -17,21 +17,19 @@ from speechcli.backends import registry, streaming
 from speechcli.backends.base import Hints as Hints
 from speechcli.backends.registry import Wanted as Wanted
 from speechcli.backends.streaming import Listening as Listening
-from speechcli.cli import allocator, environment, show
+from speechcli.cli import allocator, environment, show, signals
 from speechcli.cli.live_lines import Events, Lines
-from speechcli.cli.live_screen import live_screen, status
+from speechcli.cli.live_screen import SHOW, live_screen, status
 from speechcli.core.live import Event, Final, Missed
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Stage
-from speechcli.errors import OK, SpeechcliError, UsageError
+from speechcli.errors import OK, Interrupted, SpeechcliError, UsageError
 from speechcli.formats import growing, table
 from speechcli.formats.growing import Growing
 from speechcli.jobs.live import Live, Note, Status, Told
-from speechcli.media import capture, ffmpeg, mic, pcm, replay
+from speechcli.media import capture, ffmpeg, mic, pcm, replay, saving
 from speechcli.media.saving import Saving
 from speechcli.timeline.cues import Style
-
-_INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +90,7 @@ def work(given: Input, wanted: Wanted, listening: Listening, hints: Hints, targe
     _check(given, target)
     wanted = streaming.wish(wanted, listening)
     paths = _paths(target)
+    _check_files(given, target, paths)  # before a model is loaded; made when nothing else can be wrong
     resolved = registry.resolve(wanted)
     if resolved.notice:
         show.tell(show.safe(resolved.notice))
@@ -108,12 +107,14 @@ def work(given: Input, wanted: Wanted, listening: Listening, hints: Hints, targe
         stack.callback(kept.close)
         sink = stack.enter_context(_sink(shown))
         live = Live(source, session, model.traits.rate, kept.hear)
-        with _polite(live):
+        with _polite(live) as asked:
             for said in live.run():
                 _show(said, live, sink, kept, source.name)
         kept.finish(live.duration)
         sink.end(live.duration)
     kept.raise_failure()
+    if asked and asked[0] != signal.SIGINT:
+        raise Interrupted("ended by a signal", asked[0])
     return OK
 
 
@@ -175,17 +176,17 @@ class Kept:
                 note = self._failed(error) or note
         return note
 
-    def finish(self, duration: Seconds) -> None:
+    def finish(self, duration: Seconds, complete: bool = True) -> None:
         """The session has ended by itself or by the user's wish."""
         for text in self._texts:
             try:
-                text.close(duration)
+                text.close(duration, complete)
             except SpeechcliError as error:
                 self._failed(error)
 
     def close(self) -> None:
         """Lets the files be, however the session has ended."""
-        self.finish(0.0)
+        self.finish(0.0, complete=False)
         if self._sound is not None:
             with suppress(SpeechcliError):
                 self._sound.close()
@@ -196,7 +197,7 @@ class Kept:
 
     def _failed(self, error: SpeechcliError) -> str:
         first, self._failure = self._failure is None, self._failure or error
-        return str(error) if first else ""
+        return f"{error.message}; the captions go on" if first else ""
 
 
 def _check(given: Input, target: Target) -> None:
@@ -228,6 +229,20 @@ def _paths(target: Target) -> list[tuple[str, Path]]:
     return [(growing.checked(name), target.output.with_suffix(f".{name}")) for name in target.formats]
 
 
+def _check_files(given: Input, target: Target, paths: Sequence[tuple[str, Path]]) -> None:
+    """That all files can be made. Raises UsageError for one that has two parts to play, OutputError."""
+    for _, path in paths:
+        growing.check_free(path, target.overwrite)
+    if target.sound is not None:
+        saving.check_free(target.sound, target.overwrite)
+    named = [path for path in (*(path for _, path in paths), target.sound) if path is not None]
+    if given.source not in (None, "-"):
+        named.append(Path(str(given.source)))
+    places = [os.path.realpath(path) for path in named]
+    if twice := next((path for path, place in zip(named, places, strict=True) if places.count(place) > 1), None):
+        raise UsageError(f"{twice} is named twice", "each file needs a name of its own")
+
+
 def _open(given: Input) -> capture.Source:
     """The source. Raises what its kind does."""
     if given.source is None:
@@ -250,19 +265,20 @@ def _sink(shown: Shown) -> AbstractContextManager[Sink]:
 
 
 @contextmanager
-def _polite(live: Live) -> Iterator[None]:
-    """Inside, Ctrl-C ends the source, whose last words are still heard; a second one ends the process."""
-    asked = False
+def _polite(live: Live) -> Iterator[list[int]]:
+    """Inside, Ctrl-C and its like end the source, whose last words are still heard; a second one ends the process.
+
+    Gives a list that holds the number of the signal, once there was one.
+    """
+    asked: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
         if asked:
-            os._exit(_INTERRUPTED)
-        asked = True
+            if sys.stdout.isatty():
+                os.write(sys.stdout.fileno(), SHOW.encode())
+            os._exit(128 + number)
+        asked.append(number)
         threading.Thread(target=live.stop, daemon=True).start()  # a device may take its time to let go
 
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with signals.handled(stop):
+        yield asked

@@ -85,13 +85,14 @@ class Growing:
         self._news.append(Segment(start, self._at, gap(missed)))
         self._write()
 
-    def close(self, duration: Seconds) -> Transcript:
+    def close(self, duration: Seconds, complete: bool = True) -> Transcript:
         """Finishes the file: nothing goes on, and nothing follows. duration: of all that was heard.
 
-        A second call does nothing. Raises as `add`; the file then lacks what is written at the end alone.
+        complete: False where that was cut short. A second call does nothing. Raises as `add`; the file then lacks what
+        is written at the end alone.
         """
         self._cut()
-        self._so_far = replace(self._so_far, verdict=replace(self._so_far.verdict, complete=True))
+        self._so_far = replace(self._so_far, verdict=replace(self._so_far.verdict, complete=complete))
         transcript = self._transcript(None, max(duration, self._at))
         if not self._file.closed:
             try:
@@ -314,13 +315,18 @@ class _Tailed:
             raise
 
 
-def _made(path: Path, data: bytes, overwrite: bool) -> int:
-    """A new file that has these bytes from its first moment on, open for writing."""
+def check_free(path: Path, overwrite: bool) -> None:
+    """That a file may be made here. Raises OutputError."""
     if os.path.exists(path) and not os.path.isfile(path):
         kind = "a folder" if os.path.isdir(path) else "not a regular file"
         raise OutputError(f"cannot write {path}: it is {kind}", "name a file")
     if os.path.exists(path) and not overwrite:
         raise OutputError(f"{path} exists", "--overwrite replaces it, another name spares it")
+
+
+def _made(path: Path, data: bytes, overwrite: bool) -> int:
+    """A new file that has these bytes from its first moment on, open for writing."""
+    check_free(path, overwrite)
     target = Path(os.path.realpath(path))
     part = target.with_name(f"{_NEW}{os.getpid()}")
     handle = -1

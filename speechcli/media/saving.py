@@ -24,6 +24,16 @@ _HEADER = 44  # bytes
 _ZEROS = 1 << 16  # frames of silence written at once
 
 
+def check_free(path: Path, overwrite: bool) -> None:
+    """That sound may be saved here. Raises UsageError for a name that is not `.wav`, OutputError."""
+    if path.suffix.lower() != ".wav":
+        raise UsageError(f"sound is saved as WAV, and {path.name} is no name of one", "name it FILE.wav")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OutputError(f"cannot write {path}: it is not a regular file", "name a file")
+    if os.path.exists(path) and not overwrite:
+        raise OutputError(f"{path} exists", "--overwrite replaces it, another name spares it")
+
+
 class Saving:
     """A WAV file that blocks are added to. To be used by one thread."""
 
@@ -33,12 +43,7 @@ class Saving:
         Raises UsageError for a name that is not `.wav`, OutputError where something stands already (unless overwrite)
         or nothing can be made, DeniedError, DiskError.
         """
-        if path.suffix.lower() != ".wav":
-            raise UsageError(f"sound is saved as WAV, and {path.name} is no name of one", "name it FILE.wav")
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise OutputError(f"cannot write {path}: it is not a regular file", "name a file")
-        if os.path.exists(path) and not overwrite:
-            raise OutputError(f"{path} exists", "--overwrite replaces it, another name spares it")
+        check_free(path, overwrite)
         self.path = path
         self._rate = rate
         self._channels = channels

@@ -159,7 +159,7 @@ class Stream:
         if end - utterance.end >= rules.silence:
             yield from self._end(utterance, end)
         elif end - utterance.start >= rules.longest:
-            yield from self._end(utterance, utterance.weakest())
+            yield from self._end(utterance, end, utterance.weakest())
         elif end - self._until >= _NEW * self._window:
             yield from self._listen(utterance, end)
 
@@ -192,20 +192,21 @@ class Stream:
         doubtful = word.confidence is not None and word.confidence < self._pace.doubt
         return word.end <= until - (self._pace.unsure if doubtful else self._pace.hold)
 
-    def _end(self, utterance: Utterance, until: Seconds) -> Iterator[Partial | Final]:
-        """All that was said until then is final."""
+    def _end(self, utterance: Utterance, until: Seconds, cut: Seconds | None = None) -> Iterator[Partial | Final]:
+        """All that was said until then is final, or until the cut, behind which it goes on."""
+        if cut is not None and cut >= utterance.end:
+            cut = None  # nobody has spoken since
         enough = utterance.speech >= self._endpoints.shortest
         if enough and not self._until >= min(until, utterance.end + _AFTER):
             begin = self._begin(until)
             yield from self._leave(begin)
-            self._tail = self._heard(begin, until)
-        n = sum(word.middle < until for word in self._tail)
-        if n:
+            self._tail, self._until = self._heard(begin, until), until
+        n = len(self._tail) if cut is None else max(1, sum(word.middle < cut for word in self._tail))
+        if self._tail:
             yield self._final(self._tail[:n], ends=True)
-        self._utterance, self._tail = None, self._tail[n:]
-        self._free = max(self._free, min(until, utterance.end))
-        if until < utterance.end:  # it was cut, and goes on
-            self._utterance, self._until = utterance.after(until), until
+        self._tail = self._tail[n:]
+        self._utterance = None if cut is None else utterance.after(cut)
+        self._free = max(self._free, min(until if cut is None else cut, utterance.end))
 
     def _spoke(self, start: Seconds, end: Seconds) -> None:
         if self._stretches and start - self._stretches[-1][1] < self._pace.gap:
@@ -259,7 +260,7 @@ class Stream:
 
     def _context(self) -> str:
         told = self._pace.context and self._transcriber.traits.takes_prompt
-        return f"{self._hints.context} {self._said}".strip() if told else self._hints.context
+        return f"{self._hints.context} {self._said.strip()}".strip() if told else self._hints.context
 
     def _final(self, words: Sequence[Word], ends: bool = False) -> Final:
         """Words that will not change, in order, after all that are final already."""

@@ -28,6 +28,7 @@ from speechcli.timeline.utterances import Endpoints, Utterance
 
 _LEAD: Seconds = 0.3  # of sound before the first speech that the model hears
 _AFTER: Seconds = 0.15  # of sound after the last speech, with which a hypothesis has heard all of it
+_SEAM: Seconds = 1.0  # of speech at the start of a window, by which it is matched with what was heard before
 _NEW = 0.7  # of a window may be new; the rest was heard before, so that the words of both can be matched
 
 
@@ -185,6 +186,7 @@ class Stream:
         paused = until - utterance.end >= self._pace.pause
         shown = self._tail if paused else list(takewhile(lambda word: self._believed(word, until), self._tail[:-1]))
         if shown:
+            shown = self._placed(shown)
             yield Partial(shown[0].start, shown[-1].end, self._id, tuple(shown))
 
     def _believed(self, word: Word, until: Seconds) -> bool:
@@ -227,8 +229,9 @@ class Stream:
         return max(self._stretches[0][0] - _LEAD, silent, earliest, self._first / self._rate)
 
     def _leave(self, begin: Seconds) -> Iterator[Final]:
-        """What the model will not hear whole any more is final."""
-        n = sum(word.start < begin for word in self._tail)
+        """What the model will not hear whole any more is final, and more where it begins in the middle of speech."""
+        kept = begin + _SEAM if begin > self._stretches[0][0] else begin
+        n = sum(word.start < kept for word in self._tail)
         if n:
             yield self._final(self._tail[:n])
             self._tail = self._tail[n:]
@@ -263,16 +266,23 @@ class Stream:
         return f"{self._hints.context} {self._said.strip()}".strip() if told else self._hints.context
 
     def _final(self, words: Sequence[Word], ends: bool = False) -> Final:
-        """Words that will not change, in order, after all that are final already."""
-        placed: list[Word] = []
-        for word in words:
-            start = max(word.start, self._free)
-            placed.append(word.moved(start, max(word.end, start)))
-            self._free = placed[-1].end
+        """Words that will not change any more."""
+        placed = self._placed(words)
+        self._free = placed[-1].end
         final = Final(placed[0].start, placed[-1].end, self._id, tuple(placed), ends=ends)
         self._done += placed
         self._id += 1
         return final
+
+    def _placed(self, words: Sequence[Word]) -> list[Word]:
+        """The words in order, after all that are final."""
+        placed: list[Word] = []
+        free = self._free
+        for word in words:
+            start = max(word.start, free)
+            placed.append(word.moved(start, max(word.end, start)))
+            free = placed[-1].end
+        return placed
 
     def _forget(self) -> None:
         """Lets go of sound that nobody needs again."""

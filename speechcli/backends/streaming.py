@@ -66,6 +66,8 @@ def endpoints(wanted: Wanted, listening: Listening) -> Endpoints:
     if not 0.1 <= silence <= 10:
         raise UsageError(f"--endpoint-silence-ms {silence * 1000:g}: no pause that ends an utterance", "100 to 10000")
     onset = usual.onset if listening.onset is None else listening.onset
+    if not 0 < onset <= 1:
+        raise UsageError(f"--vad-threshold {onset:g}: no probability of speech", "above 0, at most 1")
     return replace(usual, silence=silence, longest=longest, onset=onset, offset=min(usual.offset, onset))
 
 

@@ -503,7 +503,7 @@ def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
     return Whisper(folder, stage, place, settings, encoder, heads)
 
 
-def _openvino_encoder(folder: Path, place: Placement, wanted: str, seconds: Seconds) -> Encoder | None:
+def _openvino_encoder(folder: Path, place: Placement, wanted: str, seconds: Seconds = 30.0) -> Encoder | None:
     """None where CTranslate2's own is to be used, which takes 30 seconds and nothing else."""
     if wanted == "ctranslate2" or (wanted == "auto" and (place.device != "cpu" or not find_spec("openvino"))):
         return None

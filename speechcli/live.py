@@ -25,7 +25,7 @@ from speechcli.core.languages import code_of
 from speechcli.core.live import Final, Partial
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Stage
-from speechcli.errors import MediaError, UsageError
+from speechcli.errors import MediaError, SpeechcliError, UsageError
 from speechcli.jobs.live import Ear
 from speechcli.media.mix import floats
 from speechcli.media.probe import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
@@ -74,6 +74,7 @@ def stream(options: Streaming | None = None, /, **more: object) -> Stream:
         asked = replace(options or Streaming(), **more)  # type: ignore[arg-type]
     except TypeError as error:
         raise UsageError(f"stream: {error}", f"known options: {', '.join(Streaming.__dataclass_fields__)}") from error
+    _check_types(asked)
     if not isinstance(asked.rate, int | np.integer) or not LOWEST_RATE <= asked.rate <= HIGHEST_RATE:
         raise UsageError(f"a sample rate of {asked.rate} Hz is not accepted", f"{LOWEST_RATE} to {HIGHEST_RATE}")
     return Stream(asked)
@@ -106,16 +107,17 @@ class Stream:
         resolved = registry.resolve(streaming.wish(wanted, listening))
         hints = _hints(options)
         self._model = streaming.open_streaming(resolved, listening)
-        self._session = self._model.listen(hints)
+        self.stage: Stage = self._model.stage
+        try:
+            self._session = self._model.listen(hints)
+        except SpeechcliError:
+            self._model.close()
+            raise
         self._rate = int(options.rate)
         self._ear: Ear | None = None  # once the first block tells how many channels there are
         self._channels = 0
         self._n_frames = 0
         self._over = False
-
-    @property
-    def stage(self) -> Stage:
-        return self._model.stage
 
     @property
     def duration(self) -> Seconds:
@@ -136,7 +138,10 @@ class Stream:
         may be anything, 0 too, and small is quick. Raises MediaError for what is no sound, UsageError after `finish`.
         """
         self._check_open()
-        frames = floats(np.asarray(block))
+        try:
+            frames = floats(np.asarray(block))
+        except ValueError as error:
+            raise MediaError(f"a block that is no array is no sound ({error})", "give (n,) or (n, channels)") from error
         frames = frames[:, None] if frames.ndim == 1 else frames
         if frames.ndim != 2 or not 1 <= frames.shape[1] <= MOST_CHANNELS:
             raise MediaError(f"samples of shape {np.shape(block)} are no sound", "give (n,) or (n, channels)")
@@ -167,6 +172,18 @@ class Stream:
     def _check_open(self) -> None:
         if self._over:
             raise UsageError("this stream is over", "open another with speechcli.stream()")
+
+
+def _check_types(options: Streaming) -> None:
+    """Raises UsageError for what cannot be compared or listed."""
+    for name in ("delay_ms", "endpoint_silence_ms", "max_utterance", "vad_threshold"):
+        value = getattr(options, name)
+        if value is not None and not isinstance(value, int | float | np.number):
+            raise UsageError(f"{name}={value!r} is no number")
+    if not isinstance(options.model, str):
+        raise UsageError(f"model={options.model!r} is no name", "see: speechcli models")
+    if options.language is not None and not isinstance(options.language, Sequence):
+        raise UsageError(f"language={options.language!r} is no language", "a code (de) or an English name")
 
 
 def _hints(options: Streaming) -> Hints:

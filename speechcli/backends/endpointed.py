@@ -21,6 +21,7 @@ from speechcli.core.audio import Audio, Samples
 from speechcli.core.live import Final, Partial
 from speechcli.core.span import Seconds, Span, to_samples
 from speechcli.core.transcript import Stage, Word
+from speechcli.errors import UsageError
 from speechcli.timeline.agreement import agreed, beyond
 from speechcli.timeline.polish import polish
 from speechcli.timeline.spread import spread
@@ -78,6 +79,10 @@ class Endpointed:
         return self._transcriber.stage
 
     def listen(self, hints: Hints) -> Stream:
+        """A new stream. Raises UsageError for languages that the model does not know."""
+        known = self.traits.languages
+        if known and (strange := [code for code in hints.languages if code not in known]):
+            raise UsageError(f"{self.stage.model} does not know {', '.join(strange)}", "see: speechcli models")
         return Stream(self._transcriber, self._detector.fresh(), hints, self._endpoints, self._pace)
 
     def close(self) -> None:

@@ -130,11 +130,8 @@ def test_all_words_of_a_source_are_told_to_the_last(live):
 
 def test_a_source_slower_than_the_model_is_told_as_it_comes():
     source = Given(pieces(levels(range(4), pause=1.0), 8000), pace=0.02)
-    when = []
 
-    for one in Live(source, session(), RATE).run():
-        if isinstance(one, Told):
-            when.append(source.n_given)
+    when = [source.n_given for one in Live(source, session(), RATE).run() if isinstance(one, Told)]
 
     assert len(when) >= 2
     assert when[0] < 6  # blocks; there are 6

@@ -38,10 +38,11 @@ NARROWEST = 20  # columns that lines are broken for, at least
 RATE = 12.0  # drawings a second, at most
 NOTED: Seconds = 10.0  # how long a note is shown
 _LATE: Seconds = 2.0  # what is said about being behind only from here on
-_HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
+_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
 _CUT, _WRAP = "\x1b[?7l", "\x1b[?7h"  # lines too wide; the terminal may be narrower already than the system says it is
-_REST = "\x1b[K"  # clears the rest of the line
+_REST = "\x1b[K"  # clears the rest of the line; at its begin too, for terminals remember how wide it was
 _BELOW = " \x1b[J\r"  # clears what follows; from the corner itself, tmux would scroll it into its history
+LEFT = f"{_WRAP}\x1b[{LINES}B\r\n{_SHOW}"  # for who goes at once: below the block
 
 
 class Atom(NamedTuple):
@@ -94,7 +95,6 @@ class LiveScreen:
         self._dirty = self._closing = False
         self._failed: Exception | None = None
         self._thread = threading.Thread(target=self._draw_on, name="captions", daemon=True)
-        self._drawn_for = 0, 0
         self._before: Any = None  # what a resize did before
 
     def __enter__(self) -> Self:
@@ -116,7 +116,7 @@ class LiveScreen:
         self._thread.join()
         if self._failed is not None:
             with suppress(OSError, DiskError):
-                self._write(SHOW)
+                self._write(_SHOW)
             if error is None:
                 raise self._failed
 
@@ -204,9 +204,7 @@ class LiveScreen:
 
     def _picture(self) -> str:
         """What turns the block on the terminal into the one that is to be seen."""
-        columns, rows = size = self._size()
-        fresh = _REST if size != self._drawn_for else ""  # terminals remember of each row whether it was wrapped
-        self._drawn_for = size
+        columns, rows = self._size()
         most = max(1, min(LINES, rows - 1))
         up = self._gone(columns)
         now = broken([*self._said, *self._told(self._pending, said=False)], columns)
@@ -221,21 +219,21 @@ class LiveScreen:
             note = self._note if time.monotonic() < self._note_until else ""
             block.append(self._painted(_cropped(" · ".join(filter(None, (note, self._status))), columns)))
         back = f"\x1b[{len(block) - 1}A" if len(block) > 1 else ""
-        shown = f"{_REST}\n".join(fresh + line for line in block)
-        return f"\r{self._above(up, fresh)}{_CUT}{shown}{_REST}{_BELOW}{_WRAP}{back}"
+        shown = f"{_REST}\n".join(_REST + line for line in block)
+        return f"\r{self._above(up)}{_CUT}{shown}{_REST}{_BELOW}{_WRAP}{back}"
 
     def _last(self) -> str:
         """What stays."""
         self._end_utterance()
-        return f"\r{self._above(self._gone(self._size()[0]), _REST)}{_BELOW}{_REST}{SHOW}"
+        return f"\r{self._above(self._gone(self._size()[0]))}{_BELOW}{_REST}{_SHOW}"
 
     def _gone(self, columns: int) -> list[list[Atom]]:
         """The lines of what is over."""
         over, self._over = self._over, []
         return [line for atoms in over for line in broken(atoms, columns)]
 
-    def _above(self, lines: Iterable[Sequence[Atom]], fresh: str) -> str:
-        return "".join(f"{fresh}{self._painted(line)}{_REST}\n" for line in lines)
+    def _above(self, lines: Iterable[Sequence[Atom]]) -> str:
+        return "".join(f"{_REST}{self._painted(line)}{_REST}\n" for line in lines)
 
     def _painted(self, line: Sequence[Atom]) -> str:
         """A line as the terminal takes it."""

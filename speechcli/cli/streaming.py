@@ -19,7 +19,7 @@ from speechcli.backends.registry import Wanted as Wanted
 from speechcli.backends.streaming import Listening as Listening
 from speechcli.cli import allocator, environment, show, signals
 from speechcli.cli.live_lines import Events, Lines
-from speechcli.cli.live_screen import SHOW, live_screen, status
+from speechcli.cli.live_screen import LEFT, live_screen, status
 from speechcli.core.live import Event, Final, Missed
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Stage
@@ -275,7 +275,7 @@ def _polite(live: Live) -> Iterator[list[int]]:
     def stop(number: int, frame: FrameType | None) -> None:
         if asked:
             if sys.stdout.isatty():
-                os.write(sys.stdout.fileno(), SHOW.encode())
+                os.write(sys.stdout.fileno(), LEFT.encode())
             os._exit(128 + number)
         asked.append(number)
         threading.Thread(target=live.stop, daemon=True).start()  # a device may take its time to let go

@@ -69,14 +69,19 @@ def named(numbers: Iterable[int]) -> str:
 
 
 class Loud:
-    """A `SpeechDetector`: loud is speech."""
+    """A `SpeechDetector`: loud is speech. It hears one stream, without gaps."""
 
     frame, rate = 512, RATE
 
+    def __init__(self) -> None:
+        self._next: int | None = None
+
     def fresh(self) -> Loud:
-        return self
+        return Loud()
 
     def __call__(self, audio: Audio) -> np.ndarray:
+        assert self._next in (None, audio.first)
+        self._next = audio.first + len(audio.samples)
         n_frames = -(-len(audio.samples) // self.frame)
         padded = np.zeros(n_frames * self.frame, np.float32)
         padded[: len(audio.samples)] = audio.samples

@@ -155,6 +155,17 @@ def test_a_model_too_slow_drops_what_does_not_fit_and_says_how_much():
         assert abs(word.start - int(word.text[2:]) * STEP) < 0.45  # a part of it may be missing
 
 
+def test_what_the_source_lost_is_counted_also_where_the_rest_is_dropped():
+    blocks = [replace(block, lost=1600) for block in pieces(levels(range(40)), 4000)]
+    job = Live(Given(blocks), Slow(session(), 0.02), RATE, most=1.0)
+
+    told = list(job.run())
+
+    assert SLOW in {event.reason for event in missed(told)}
+    assert job.duration == pytest.approx(20.0 + len(blocks) * 0.1)
+    check_whole(told, job.duration)
+
+
 def test_a_model_too_slow_for_small_pieces_is_given_larger_ones():
     slow = Slow(session(), 0.005)
 

@@ -12,6 +12,8 @@ from speechcli.errors import UsageError
 from speechcli.timeline.utterances import Endpoints
 
 _OWN = "voxtral_realtime"  # the module of models with streams of their own
+_DELAYS = range(80, 2401, 80)  # ms, that it was taught
+_WHOLE = ("vibevoice", "vibevoice_onnx")  # modules of models that are too large to be asked again and again
 # One window at a time, for a second lane would only wait; ten seconds, a quarter of the encoder's work, as few errors.
 _WHISPER = {"lanes": "1", "batch_size": "1", "encoder_seconds": "10"}
 
@@ -45,8 +47,13 @@ def wish(wanted: Wanted, listening: Listening) -> Wanted:
         }
         for option in (name for name, given in utterances.items() if given is not None):
             raise UsageError(f"{option} is not for {wanted.model}, which writes without a pause", "leave it out")
-        delay = {} if listening.delay_ms is None else {"delay_ms": str(listening.delay_ms)}
-        return replace(wanted, settings={**wanted.settings, **delay})
+        if listening.delay_ms is None:
+            return wanted
+        if listening.delay_ms not in _DELAYS:
+            raise UsageError(f"--delay-ms {listening.delay_ms} is no delay of the model", "80 to 2400 in steps of 80")
+        return replace(wanted, settings={**wanted.settings, "delay_ms": str(listening.delay_ms)})
+    if module in _WHOLE:
+        raise UsageError(f"{wanted.model} hears a recording as a whole, and does not listen", "voxtral-realtime does")
     if listening.delay_ms is not None:
         problem = f"--delay-ms is not for {wanted.model}, which is asked again and again"
         raise UsageError(problem, "it is for --model voxtral-realtime")

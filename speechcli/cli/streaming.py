@@ -98,8 +98,8 @@ def work(given: Input, wanted: Wanted, listening: Listening, hints: Hints, targe
     with ExitStack() as stack:
         source = _open(given)
         stack.callback(source.close)
-        if not shown.quiet and not shown.events:
-            show.tell(f"listening to {show.safe(source.name)} soon: {show.safe(resolved.name)} is being loaded")
+        if not shown.quiet:
+            show.tell(f"loading {show.safe(resolved.name)} to listen to {show.safe(source.name)}")
         model = streaming.open_streaming(resolved, listening)
         stack.callback(model.close)
         session = model.listen(hints)
@@ -107,6 +107,8 @@ def work(given: Input, wanted: Wanted, listening: Listening, hints: Hints, targe
         stack.callback(kept.close)
         sink = stack.enter_context(_sink(shown))
         live = Live(source, session, model.traits.rate, kept.hear)
+        if not shown.quiet and not sys.stdout.isatty():  # a terminal shows it
+            show.tell(f"listening to {show.safe(source.name)}")
         with _polite(live) as asked:
             for said in live.run():
                 _show(said, live, sink, kept, source.name)

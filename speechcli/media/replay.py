@@ -25,6 +25,7 @@ def open(path: Path, speed: float, ffmpeg: Path) -> Replay:  # noqa: A001  # as 
     """
     if math.isnan(speed) or speed < 0:
         raise UsageError(f"no such speed: {speed:g}", "--speed 2 replays twice as fast, --speed 0 as fast as possible")
+    path = path.absolute()  # so that "." has a name
     return Replay(decode(path, probe(path, ffmpeg), ffmpeg, Take(RATE, block=BLOCK)), path.name, speed or math.inf)
 
 

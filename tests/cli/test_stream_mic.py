@@ -227,9 +227,10 @@ def test_sound_on_stdin_is_heard_to_its_end(kind, spare, here):
 
     done = subprocess.run(command, input=sound(kind) + spare, capture_output=True, timeout=60)
 
-    loading, *notes = done.stderr.decode().splitlines()
+    loading, listening_to, *notes = done.stderr.decode().splitlines()
     assert done.returncode == 0
-    assert loading == "listening to standard input soon: whisper-tiny.en is being loaded"
+    assert loading == "loading whisper-tiny.en to listen to standard input"
+    assert listening_to == "listening to standard input"
     assert notes == (["standard input ended inside a sample, which is left out"] if spare else [])
     heard = words(done.stdout.decode())
     assert wrong(said("jfk"), heard) <= WRONG * len(said("jfk"))
@@ -524,7 +525,7 @@ def test_what_the_default_microphone_hears_becomes_captions_until_ctrl_c(pulse, 
     out, err = session.process.communicate(timeout=20)
 
     assert session.process.returncode == 0
-    assert err == "listening to Monitor of Room soon: whisper-tiny.en is being loaded\n"
+    assert err == "loading whisper-tiny.en to listen to Monitor of Room\nlistening to Monitor of Room\n"
     assert wrong(spoken, words(out)) <= WRONG * len(spoken)
     assert words(out)[-1] == spoken[-1]
     rows = [line for line in (here / "talk.srt").read_text().splitlines() if line[:1].isalpha()]
@@ -654,7 +655,7 @@ def test_on_a_terminal_final_words_are_solid_the_rest_is_dim_and_ctrl_c_leaves_t
     assert any("listening" in row for row in narrow)
     rows = terminal.all()
     first, *said, last = rows
-    assert first == "listening to long.wav soon: whisper-tiny.en is being loaded"
+    assert first == "loading whisper-tiny.en to listen to long.wav"
     assert last == "over 0"
     assert not [row for row in said if "listening" in row or "^C" in row]
     spoken = made((LADY, "1089-134691-0000", "LJ001-0002"), [0.3, 1.2, 1.2]).said

@@ -38,21 +38,22 @@ class Pace:
     """How often the model hears an utterance that goes on, and which of its words are believed.
 
     step: new sound that is worth it. first: sound of an utterance before the first time. pause: silence after which it
-    does at once. window: sound that it hears, with what was said before where that is shorter. hold: a word that ended
-    this shortly ago may not be all there yet, and is not shown; unsure: nor for this long one whose confidence is below
-    `doubt`. settle: of sound after a word, before it is final. context: characters of what was said before the window,
-    that the model is told.
+    does at once. window: sound that it hears, with what was said before where that is shorter; gap: silence in which it
+    may begin. hold: a word that ended this shortly ago may not be all there yet, and is not shown; settle: nor is it
+    final, though the model said it twice. For words whose confidence is below `doubt` that is unsure_hold and
+    unsure_settle. context: characters of what was said before the window, that the model is told.
     """
 
     step: Seconds = 0.5
     first: Seconds = 0.8
     pause: Seconds = 0.25
-    window: Seconds = 9.5
+    window: Seconds = 12.0
     gap: Seconds = 0.3
     hold: Seconds = 0.1
-    unsure: Seconds = 0.6
+    settle: Seconds = 0.4
     doubt: float = 0.6
-    settle: Seconds = 0.6
+    unsure_hold: Seconds = 0.6
+    unsure_settle: Seconds = 1.6
     context: int = 200
 
 
@@ -183,21 +184,27 @@ class Stream:
         yield from self._leave(begin)
         before, self._tail = self._tail, self._heard(begin, until)
         self._until = until
-        settled = [word for word in self._tail[:-1] if word.end <= until - self._pace.settle]
+        pace = self._pace
+        settled = self._until_doubt(self._tail[:-1], until, pace.settle, pace.unsure_settle)
         n = agreed(before, settled)
         if n:
             yield self._final(self._tail[:n])
             self._tail = self._tail[n:]
-        paused = until - utterance.end >= self._pace.pause
-        shown = self._tail if paused else list(takewhile(lambda word: self._believed(word, until), self._tail[:-1]))
+        shown = self._tail
+        if until - utterance.end < pace.pause:
+            shown = self._until_doubt(shown[:-1], until, pace.hold, pace.unsure_hold)
         if shown:
             shown = self._placed(shown)
             yield Partial(shown[0].start, shown[-1].end, self._id, tuple(shown))
 
-    def _believed(self, word: Word, until: Seconds) -> bool:
-        """Whether a word is shown, though more may be said."""
-        doubtful = word.confidence is not None and word.confidence < self._pace.doubt
-        return word.end <= until - (self._pace.unsure if doubtful else self._pace.hold)
+    def _until_doubt(self, words: Sequence[Word], until: Seconds, sure: Seconds, unsure: Seconds) -> list[Word]:
+        """The words up to the first that ended too shortly ago. sure, unsure: how long they wait."""
+
+        def waited(word: Word) -> bool:
+            doubtful = word.confidence is not None and word.confidence < self._pace.doubt
+            return word.end <= until - (unsure if doubtful else sure)
+
+        return list(takewhile(waited, words))
 
     def _end(self, utterance: Utterance, until: Seconds, cut: Seconds | None = None) -> Iterator[Partial | Final]:
         """All that was said until then is final, or until the cut, behind which it goes on."""

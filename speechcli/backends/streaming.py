@@ -14,8 +14,8 @@ from speechcli.timeline.utterances import Endpoints
 _OWN = "voxtral_realtime"  # the module of models with streams of their own
 _DELAYS = range(80, 2401, 80)  # ms, that it was taught
 _WHOLE = ("vibevoice", "vibevoice_onnx")  # modules of models that are too large to be asked again and again
-# One window at a time, for a second lane would only wait; ten seconds, a quarter of the encoder's work, as few errors.
-_WHISPER = {"lanes": "1", "batch_size": "1", "encoder_seconds": "10"}
+# One window at a time, for a second lane would only wait; twelve seconds, and silence for the model to see its end.
+_WHISPER = {"lanes": "1", "batch_size": "1", "encoder_seconds": "20"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Pace:
     settle: Seconds = 0.4
     doubt: float = 0.6
     unsure_hold: Seconds = 0.6
-    unsure_settle: Seconds = 1.6
+    unsure_settle: Seconds = 1.4
     context: int = 200
 
 

@@ -72,7 +72,8 @@ def test_a_file_can_be_named_and_replaces_the_others(speechcli, talk):
         ('[convert]\nformat = "txt\n', "speechcli.toml is not TOML: Illegal character '\\n' (at line 2, column 14)"),
         (
             "[convrt]\n",
-            "speechcli.toml:1: there is no table [convrt]; there are transcribe, align, diarize, convert, models",
+            "speechcli.toml:1: there is no table [convrt]; "
+            "there are transcribe, align, diarize, stream-mic, convert, models",
         ),
         ("convert = 3\n", "speechcli.toml:1: convert is a command and must be a table; write [convert]"),
         (

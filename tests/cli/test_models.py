@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,7 @@ def test_a_fetched_model_is_shown_as_here_and_can_be_removed(speechcli, tmp_path
     assert [row.split("\t")[0] for row in here.splitlines()[1:] if row.endswith("yes")] == [
         "whisper-tiny.en",
         "whisper-base",
+        *(["moonshine-tiny.en"] if find_spec("moonshine_voice") else []),
         "pocketsphinx-en",
         *(["community-1-embedded"] if community1.present(tmp_path / "hub") else []),
     ]

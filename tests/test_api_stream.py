@@ -23,9 +23,9 @@ def refusing():
 
 @pytest.fixture(scope="module")
 def recording() -> tuple[np.ndarray, int]:
-    """4 s of speech, int16, stereo at 44.1 kHz."""
+    """11 s of speech, int16, stereo at 44.1 kHz."""
     frames, rate = soundfile.read(DATA / "jfk.flac", dtype="int16")
-    return frames[: 4 * rate], rate
+    return frames, rate
 
 
 FORMS = {
@@ -45,11 +45,10 @@ def test_sound_in_every_form_is_heard(recording, form):
         events += session.finish()
         stage, duration = session.stage, session.duration
 
-    # it hears "am I" and "asked"; of sound that is prepared wrongly it hears none of these words
-    assert wrong(words("and so my fellow americans ask not"), words(text(events))) <= 3
+    assert wrong(words((DATA / "jfk.txt").read_text()), words(text(events))) <= 5  # of 22: "am I", "asked"
     assert finals(events)[-1].ends
-    assert (stage.stage, duration) == ("transcribe", 4.0)
-    check_order(events, 4.0)
+    assert (stage.stage, duration) == ("transcribe", 11.0)
+    check_order(events, 11.0)
 
 
 def test_nothing_fed_gives_nothing():

@@ -98,7 +98,7 @@ def work(given: Input, wanted: Wanted, listening: Listening, hints: Hints, targe
     with ExitStack() as stack:
         source = _open(given)
         stack.callback(source.close)
-        if not shown.quiet:
+        if not shown.quiet and not shown.events:
             show.tell(f"loading {show.safe(resolved.name)} to listen to {show.safe(source.name)}")
         model = streaming.open_streaming(resolved, listening)
         stack.callback(model.close)
@@ -107,8 +107,6 @@ def work(given: Input, wanted: Wanted, listening: Listening, hints: Hints, targe
         stack.callback(kept.close)
         sink = stack.enter_context(_sink(shown))
         live = Live(source, session, model.traits.rate, kept.hear)
-        if not shown.quiet and not sys.stdout.isatty():  # a terminal shows it
-            show.tell(f"listening to {show.safe(source.name)}")
         with _polite(live) as asked:
             for said in live.run():
                 _show(said, live, sink, kept, source.name)

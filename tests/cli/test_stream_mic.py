@@ -644,8 +644,8 @@ def test_on_a_terminal_final_words_are_solid_the_rest_is_dim_and_ctrl_c_leaves_t
     assert shades(seen)[0][0] == "but"
     assert shades(seen)[1][0] == "0:00", "the time of the utterance"
 
-    terminal.resize(20, 8)
-    narrow = terminal.until(lambda rows: rows[-1].endswith("…") and max(map(len, rows)) <= 20)
+    terminal.resize(40, 10)
+    narrow = terminal.until(lambda rows: "listening" in rows[-1] and max(map(len, rows[1:])) <= 40)
     terminal.resize(60, 10)
     terminal.until(lambda rows: sum(row.startswith("0:") for row in terminal.all()) > 2)
     terminal.ask("send-keys", "C-c")
@@ -667,7 +667,7 @@ def test_on_a_terminal_final_words_are_solid_the_rest_is_dim_and_ctrl_c_leaves_t
 def shades(rows: list[str]) -> tuple[list[str], list[str]]:
     """The solid words and the dim ones between the first line and the status."""
     solid, dim, now = "", "", False
-    for piece in re.split(r"(\x1b\[[\d;]*m)", "\n".join(rows).rpartition("\n")[0].partition("loaded")[2]):
+    for piece in re.split(r"(\x1b\[[\d;]*m)", "\n".join(rows).rpartition("\n")[0].partition("to listen to long.wav")[2]):
         if piece.startswith("\x1b"):
             now = piece == "\x1b[2m" or (now and piece not in ("\x1b[0m", "\x1b[m"))
         elif now:

@@ -667,7 +667,8 @@ def test_on_a_terminal_final_words_are_solid_the_rest_is_dim_and_ctrl_c_leaves_t
 def shades(rows: list[str]) -> tuple[list[str], list[str]]:
     """The solid words and the dim ones between the first line and the status."""
     solid, dim, now = "", "", False
-    for piece in re.split(r"(\x1b\[[\d;]*m)", "\n".join(rows).rpartition("\n")[0].partition("to listen to long.wav")[2]):
+    between = "\n".join(rows).rpartition("\n")[0].partition("to listen to long.wav")[2]
+    for piece in re.split(r"(\x1b\[[\d;]*m)", between):
         if piece.startswith("\x1b"):
             now = piece == "\x1b[2m" or (now and piece not in ("\x1b[0m", "\x1b[m"))
         elif now:

@@ -596,6 +596,8 @@ def test_no_microphone_at_all(speechcli, here, monkeypatch, no_model):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a program as somebody else")
 def test_a_sound_server_of_somebody_elses_is_permission_denied(pulse):
+    if not all(place.stat().st_mode & 0o001 for place in Path(sys.prefix).resolve().parents):
+        pytest.skip("this Python lies where no other user may look")
     folder = Path(pulse.address.removeprefix("unix:")).parent
     folder.chmod(0o755)
     code = """if 1:

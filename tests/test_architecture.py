@@ -19,10 +19,12 @@ FLOORS = {
     "backends": 3,
     "formats": 3,
     "alignment": 4,
+    "scoring": 4,
     "pipeline": 5,
     "jobs": 6,
     "api": 7,
     "live": 7,
+    "bench": 7,
     "cli": 8,
     "__main__": 9,
     "__init__": 0,  # the version

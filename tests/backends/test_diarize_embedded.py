@@ -195,6 +195,7 @@ def overlaps(one: list[Span], other: list[Span]) -> list[Span]:
     return [Span(start, end) for start, end in pairs if start < end]
 
 
+@pytest.mark.slow
 def test_ten_minutes_in_bounded_memory_and_a_voice_has_its_name_to_the_end(diarizer, two):
     """Two who talk, rest for minutes, and go on: what is kept of the sound is two rounds', and what chunks hear."""
     rest = np.random.default_rng(1).normal(0, 3e-4, 270 * RATE).astype(np.float32)

@@ -167,9 +167,9 @@ def test_what_the_source_lost_is_counted_also_where_the_rest_is_dropped():
 
 
 def test_a_model_too_slow_for_small_pieces_is_given_larger_ones():
-    slow = Slow(session(), 0.005)
+    slow = Slow(session(), 0.05)
 
-    told = list(Live(Given(pieces(levels(range(40))), pace=0.0002), slow, RATE).run())
+    told = list(Live(Given(pieces(levels(range(40)))), slow, RATE).run())
 
     assert text(heard(told)) == named(range(40))
     assert max(slow.fed) > 4 * 512

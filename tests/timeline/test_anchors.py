@@ -382,6 +382,7 @@ def test_pieces_are_as_long_as_the_aligner_hears(longest):
     assert sum(lengths) / len(lengths) > 0.5 * longest
 
 
+@pytest.mark.slow
 def test_three_hundred_thousand_words_with_a_tenth_of_them_wrong():
     words = prose(300_000)
     source = random.Random(3)
@@ -392,6 +393,7 @@ def test_three_hundred_thousand_words_with_a_tenth_of_them_wrong():
     assert len(in_pieces(done)) > 299_000
 
 
+@pytest.mark.slow
 def test_three_hundred_thousand_words_of_another_text():
     done = planned(prose(300_000), told(prose(20_000, seed=7)))
 

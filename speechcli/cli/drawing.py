@@ -15,8 +15,9 @@ from speechcli.core.transcript import Transcript
 from speechcli.errors import OK, OutputError, SpeechcliError, UnavailableError, UsageError
 from speechcli.formats import plot, table
 from speechcli.jobs.job import Job
-from speechcli.jobs.output import check_file, check_folder, write_atomically
+from speechcli.jobs.output import check_folder, write_atomically
 from speechcli.jobs.plan import top
+from speechcli.media.places import check_file
 
 _HEAD = 4096  # bytes of a picture in which its maker is named
 

@@ -28,6 +28,7 @@ from speechcli.formats import growing, table
 from speechcli.formats.growing import Growing
 from speechcli.jobs.live import Live, Note, Status, Told
 from speechcli.media import capture, ffmpeg, mic, pcm, replay, saving
+from speechcli.media.places import check_free
 from speechcli.media.saving import Saving
 from speechcli.timeline.cues import Style
 
@@ -232,9 +233,9 @@ def _paths(target: Target) -> list[tuple[str, Path]]:
 def _check_files(given: Input, target: Target, paths: Sequence[tuple[str, Path]]) -> None:
     """That all files can be made. Raises UsageError for one that has two parts to play, OutputError."""
     for _, path in paths:
-        growing.check_free(path, target.overwrite)
+        check_free(path, target.overwrite)
     if target.sound is not None:
-        saving.check_free(target.sound, target.overwrite)
+        saving.check_place(target.sound, target.overwrite)
     named = [path for path in (*(path for _, path in paths), target.sound) if path is not None]
     if given.source not in (None, "-"):
         named.append(Path(str(given.source)))

@@ -42,11 +42,12 @@ from speechcli.jobs.job import Rendering as Rendering
 from speechcli.jobs.job import counts_of as counts_of
 from speechcli.jobs.job import told_of as told_of
 from speechcli.jobs.manifest import Manifest
-from speechcli.jobs.output import check_file, check_folder
+from speechcli.jobs.output import check_folder
 from speechcli.jobs.plan import Decision, Do, Refuse, Render, Skip, Wish
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, files, lists, probe, sources
 from speechcli.media.files import Input
+from speechcli.media.places import check_file
 from speechcli.timeline.windows import Rules, listening_to_all
 
 _WORTH_A_TABLE = 2  # recordings

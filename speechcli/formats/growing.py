@@ -18,9 +18,10 @@ from typing import Protocol
 from speechcli.core.live import Final, Missed
 from speechcli.core.span import Seconds, Span, merged
 from speechcli.core.transcript import Segment, Stage, Transcript, Verdict, Word, joined
-from speechcli.errors import OutputError, UsageError, from_os
+from speechcli.errors import UsageError, from_os
 from speechcli.formats import jsondoc, srt, txt, vtt
 from speechcli.formats.table import named
+from speechcli.media.places import check_free, put
 from speechcli.timeline.cues import LONGEST, Cue, Style, cues, units
 from speechcli.timeline.text import ends_sentence
 from speechcli.timeline.verdict import language_of
@@ -305,23 +306,12 @@ class _Tailed:
 
     def _replace(self, data: bytes) -> None:
         try:
-            n = 0
-            while n < len(data):  # once, but on a disk that is full or nearly so
-                n += os.pwrite(self._handle, data[n:], self._offset + n)
+            put(self._handle, data, self._offset)
         except OSError:
             with contextlib.suppress(OSError):
                 os.pwrite(self._handle, self._tail, self._offset)
                 os.ftruncate(self._handle, self._offset + len(self._tail))
             raise
-
-
-def check_free(path: Path, overwrite: bool) -> None:
-    """That a file may be made here. Raises OutputError."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        kind = "a folder" if os.path.isdir(path) else "not a regular file"
-        raise OutputError(f"cannot write {path}: it is {kind}", "name a file")
-    if os.path.exists(path) and not overwrite:
-        raise OutputError(f"{path} exists", "--overwrite replaces it, another name spares it")
 
 
 def _made(path: Path, data: bytes, overwrite: bool) -> int:

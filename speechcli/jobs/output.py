@@ -11,6 +11,7 @@ from pathlib import Path
 
 from speechcli.errors import OutputError, from_os
 from speechcli.jobs.locks import lock, names
+from speechcli.media.places import check_file
 
 PART = ".speechcli-part-"  # short: a temporary name must not be longer than the file system allows
 
@@ -93,13 +94,6 @@ def check_folder(folder: Path) -> None:
         raise OutputError(
             f"cannot write into {folder} ({error.strerror})", "choose another place with --output-dir"
         ) from error
-
-
-def check_file(path: Path) -> None:
-    """Raises OutputError where `path` is there and is no file: for root, /dev/null is a name like any other."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        kind = "a folder" if os.path.isdir(path) else "not a regular file"
-        raise OutputError(f"cannot write {path}: it is {kind}", "name a file")
 
 
 def sweep(folder: Path) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechcli.core.span import Seconds
-from speechcli.errors import OutputError, UsageError, from_os
+from speechcli.errors import UsageError, from_os
 from speechcli.media.capture import Block
+from speechcli.media.places import check_free, put
 
 MOST = 2**32 - 1 - 64  # bytes of sound: a WAV file counts its bytes in 32 bits
 WARNED: Seconds = 60.0  # before the file is full
@@ -24,14 +25,11 @@ _HEADER = 44  # bytes
 _ZEROS = 1 << 16  # frames of silence written at once
 
 
-def check_free(path: Path, overwrite: bool) -> None:
+def check_place(path: Path, overwrite: bool) -> None:
     """That sound may be saved here. Raises UsageError for a name that is not `.wav`, OutputError."""
     if path.suffix.lower() != ".wav":
         raise UsageError(f"sound is saved as WAV, and {path.name} is no name of one", "name it FILE.wav")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise OutputError(f"cannot write {path}: it is not a regular file", "name a file")
-    if os.path.exists(path) and not overwrite:
-        raise OutputError(f"{path} exists", "--overwrite replaces it, another name spares it")
+    check_free(path, overwrite)
 
 
 class Saving:
@@ -43,7 +41,7 @@ class Saving:
         Raises UsageError for a name that is not `.wav`, OutputError where something stands already (unless overwrite)
         or nothing can be made, DeniedError, DiskError.
         """
-        check_free(path, overwrite)
+        check_place(path, overwrite)
         self.path = path
         self._rate = rate
         self._channels = channels
@@ -100,9 +98,7 @@ class Saving:
         scaled = np.nan_to_num(frames.astype(np.float64)) * 32768.0  # what a decoder divides by
         data = np.clip(np.rint(scaled), -32768, 32767).astype("<i2").tobytes()
         at = _HEADER + self._n_frames * 2 * self._channels
-        n = 0
-        while n < len(data):  # once, but on a disk that is full or nearly so
-            n += os.pwrite(self._handle, data[n:], at + n)
+        put(self._handle, data, at)
         self._n_frames += len(frames)
         self._write_header()
 

@@ -110,7 +110,7 @@ def test_only_wav_is_written_and_nothing_of_somebody_elses(tmp_path: Path) -> No
         Saving(path, RATE, 1)
     assert path.read_bytes() == b"mine"
     (tmp_path / "folder.wav").mkdir()
-    with pytest.raises(OutputError, match="not a regular file"):
+    with pytest.raises(OutputError, match="it is a folder"):
         Saving(tmp_path / "folder.wav", RATE, 1, overwrite=True)
 
     Saving(path, RATE, 1, overwrite=True).close()

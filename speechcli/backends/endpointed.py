@@ -4,8 +4,8 @@ A speech detector finds utterances. While one goes on, the model hears it again 
 since; words that two hypotheses agree on are final (Machacek et al. 2023, arXiv:2307.14743), the others are shown as
 they may still become. A pause ends it: then the model has heard all of it, and the rest is final too.
 
-The model hears at most what was fed since the last time: when it is slow, more comes at once and it is asked less
-often, so that it falls behind only where one hearing takes longer than the sound it is of.
+The model is asked at most once for what is fed at once: when it is slow, more comes at once and it is asked less often,
+so that it falls behind only where one hearing takes longer than the sound that came since the last.
 """
 
 from __future__ import annotations
@@ -263,15 +263,11 @@ class Stream:
         )
         hints = replace(self._hints, speech=speech, context=self._context())
         (heard,) = self._transcriber.transcribe([sound], [hints])
-        if not self.gives_times:
+        if not self._transcriber.traits.gives_words:
             heard = spread(heard, speech, sound.duration)
         words = [word for segment in polish(heard, sound.duration, speech).segments for word in segment.words]
         moved = [word.moved(word.start + audio.start, word.end + audio.start) for word in words]
         return moved[beyond(self._done, moved) :]
-
-    @property
-    def gives_times(self) -> bool:
-        return self._transcriber.traits.gives_words
 
     def _context(self) -> str:
         told = self._pace.context and self._transcriber.traits.takes_prompt

@@ -344,7 +344,16 @@ def _wanted(options: Options | Alignment | Diarization) -> registry.Wanted:
     )
 
 
-def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> list[Transcript]:
+def opened(options: Options | Diarization) -> tuple[Question, batch.Engines]:
+    """What is asked of each recording by these options, and what answers it, its models loaded; to be closed.
+
+    Without a diarization's `enroll` and `link_speakers`, which need to know the recordings. Raises UsageError,
+    UnavailableError, DataError.
+    """
+    return _opened(options) if isinstance(options, Options) else _diarizing(options)[:2]
+
+
+def _opened(options: Options) -> tuple[Question, batch.Engines]:
     program = ffmpeg.find(options.ffmpeg)
     own, of_diarizer = diarized.apart(options.settings)
     wanted = replace(
@@ -365,11 +374,15 @@ def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> li
     aligner = None if other is None else registry.open_aligner(registry.resolve(other))
     tells = None if speakers is None else diarizers.open_diarizer(speakers)
     transcriber = registry.open_transcriber(resolved)
-    jobs = [Job(path, name, name, question, (), path.parent, None) for path, name in recordings]
-    opened = Recordings(program, transcriber.traits.rate, options.longest)
+    recordings = Recordings(program, transcriber.traits.rate, options.longest)
     detector = registry.open_detector(options.vad, transcriber.traits.rate)
     printer = printing.opened(transcriber.traits.gives_speakers, options.model_dir)
-    return _worked(jobs, batch.Engines(transcriber, detector, opened, aligner, tells, printer))
+    return question, batch.Engines(transcriber, detector, recordings, aligner, tells, printer)
+
+
+def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> list[Transcript]:
+    question, engines = _opened(options)
+    return _worked([Job(path, name, name, question, (), path.parent, None) for path, name in recordings], engines)
 
 
 def _aligned(recordings: Sequence[tuple[Path, str]], texts: Sequence[Text], options: Alignment) -> list[Transcript]:
@@ -400,6 +413,20 @@ def _diarized(
     recordings: Sequence[tuple[Path, str]], texts: Sequence[Text | None], options: Diarization, folder: Path
 ) -> list[Transcript]:
     """folder: where voices are kept meanwhile."""
+    question, engines, knows = _diarizing(options)
+    jobs = [
+        Job(path, name, f"{i} {name}", question, (), folder, None, text=text)
+        for i, ((path, name), text) in enumerate(zip(recordings, texts, strict=True))
+    ]
+    notes: Sequence[str] = ()
+    if knows:
+        clips = {name: [Path(path)] for name, path in options.enroll.items()}
+        engines, notes = batch.knowing(engines, jobs, clips, options.link_speakers, options.model_dir)
+    return [_noted(transcript, notes) for transcript in _worked(jobs, engines)]
+
+
+def _diarizing(options: Diarization) -> tuple[Question, batch.Engines, bool]:
+    """Question and engines, and whether speakers are to be known by their voices."""
     program = ffmpeg.find(options.ffmpeg)
     wanted = diarizers.diarizer_for(replace(_wanted(options), quantize=options.quantize))
     counts = counts_of(options.num_speakers, options.min_speakers, options.max_speakers)
@@ -413,7 +440,7 @@ def _diarized(
         },
     )
     resolved = None if split else diarized.resolve(wanted)
-    knows = bool(options.enroll or options.link_speakers)
+    knows = resolved is not None and bool(options.enroll or options.link_speakers)
     if resolved is not None and knows and resolved.name != catalog.EMBEDDED_DIARIZER:
         raise UsageError("enroll and link_speakers need the voice prints of the embedded diarizer", "its model")
     asked = Question(
@@ -426,16 +453,7 @@ def _diarized(
         speakers=counts,
     )
     question = replace(asked, turns=True, split=True) if resolved is None else diarized.question_of(asked, resolved)
-    jobs = [
-        Job(path, name, f"{i} {name}", question, (), folder, None, text=text)
-        for i, ((path, name), text) in enumerate(zip(recordings, texts, strict=True))
-    ]
-    engines = batch.diarizing(resolved, program, options.longest, split)
-    notes: Sequence[str] = ()
-    if resolved is not None and knows:
-        clips = {name: [Path(path)] for name, path in options.enroll.items()}
-        engines, notes = batch.knowing(engines, jobs, clips, options.link_speakers, options.model_dir)
-    return [_noted(transcript, notes) for transcript in _worked(jobs, engines)]
+    return question, batch.diarizing(resolved, program, options.longest, split), knows
 
 
 def _noted(transcript: Transcript, notes: Sequence[str]) -> Transcript:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from speechcli.core.transcript import Turn
 from speechcli.errors import UnavailableError
 from speechcli.scoring.normal import INSTALL
 from speechcli.scoring.rates import Rate
+from speechcli.scoring.turns import apart
 
 PARTS = {"missed": "missed detection", "false alarm": "false alarm", "confusion": "confusion"}
 
@@ -33,18 +33,6 @@ def der(reference: Iterable[Turn], found: Iterable[Turn], scored: Seconds | Sequ
     metric = DiarizationErrorRate(collar=2 * collar, skip_overlap=False)
     parts = metric(_annotation(reference), _annotation(found), uem=whole, detailed=True)
     return Rate(tuple((name, float(parts[theirs])) for name, theirs in PARTS.items()), float(parts["total"]))
-
-
-def apart(turns: Iterable[Turn]) -> list[Turn]:
-    """Turns of one speaker that overlap made one; those that only touch stay two, for the collar is around each."""
-    rows: dict[str, list[Turn]] = defaultdict(list)
-    for turn in sorted(turns, key=lambda turn: (turn.start, turn.end)):
-        row = rows[turn.speaker]
-        if row and turn.start < row[-1].end:
-            row[-1] = row[-1].moved(row[-1].start, max(row[-1].end, turn.end))
-        elif turn.duration > 0:
-            row.append(turn)
-    return [turn for row in rows.values() for turn in row]
 
 
 def _annotation(turns: Iterable[Turn]) -> Any:

@@ -344,6 +344,17 @@ def _wanted(options: Options | Alignment | Diarization) -> registry.Wanted:
     )
 
 
+def check(options: Options | Diarization) -> str:
+    """The model's one name, "" where none is needed: all that `opened` needs is here. Nothing is loaded.
+
+    Fetches what is missing, unless `offline`. Raises UsageError, UnavailableError, DataError.
+    """
+    if isinstance(options, Options):
+        return _asked_what(options)[2].name
+    resolved = _asked_who(options)[2]
+    return "" if resolved is None else resolved.name
+
+
 def opened(options: Options | Diarization) -> tuple[Question, batch.Engines]:
     """What is asked of each recording by these options, and what answers it, its models loaded; to be closed.
 
@@ -353,7 +364,11 @@ def opened(options: Options | Diarization) -> tuple[Question, batch.Engines]:
     return _opened(options) if isinstance(options, Options) else _diarizing(options)[:2]
 
 
-def _opened(options: Options) -> tuple[Question, batch.Engines]:
+_Asked: TypeAlias = tuple[Path, Question, registry.Resolved, registry.Resolved | None, registry.Resolved | None]
+
+
+def _asked_what(options: Options) -> _Asked:
+    """ffmpeg, the question, and the models: what transcribes, aligns and tells speakers."""
     program = ffmpeg.find(options.ffmpeg)
     own, of_diarizer = diarized.apart(options.settings)
     wanted = replace(
@@ -371,7 +386,12 @@ def _opened(options: Options) -> tuple[Question, batch.Engines]:
     question = question_of(options, resolved)
     if speakers is not None:
         question = replace(question, diarizer=(speakers.name, speakers.revision), speakers=counts)
-    aligner = None if other is None else registry.open_aligner(registry.resolve(other))
+    return program, question, resolved, None if other is None else registry.resolve(other), speakers
+
+
+def _opened(options: Options) -> tuple[Question, batch.Engines]:
+    program, question, resolved, other, speakers = _asked_what(options)
+    aligner = None if other is None else registry.open_aligner(other)
     tells = None if speakers is None else diarizers.open_diarizer(speakers)
     transcriber = registry.open_transcriber(resolved)
     recordings = Recordings(program, transcriber.traits.rate, options.longest)
@@ -425,8 +445,8 @@ def _diarized(
     return [_noted(transcript, notes) for transcript in _worked(jobs, engines)]
 
 
-def _diarizing(options: Diarization) -> tuple[Question, batch.Engines, bool]:
-    """Question and engines, and whether speakers are to be known by their voices."""
+def _asked_who(options: Diarization) -> tuple[Path, Question, registry.Resolved | None, bool]:
+    """ffmpeg, the question, the model, and whether speakers are to be known by their voices."""
     program = ffmpeg.find(options.ffmpeg)
     wanted = diarizers.diarizer_for(replace(_wanted(options), quantize=options.quantize))
     counts = counts_of(options.num_speakers, options.min_speakers, options.max_speakers)
@@ -453,7 +473,13 @@ def _diarizing(options: Diarization) -> tuple[Question, batch.Engines, bool]:
         speakers=counts,
     )
     question = replace(asked, turns=True, split=True) if resolved is None else diarized.question_of(asked, resolved)
-    return question, batch.diarizing(resolved, program, options.longest, split), knows
+    return program, question, resolved, knows
+
+
+def _diarizing(options: Diarization) -> tuple[Question, batch.Engines, bool]:
+    """The question, what answers it, and whether speakers are to be known by their voices."""
+    program, question, resolved, knows = _asked_who(options)
+    return question, batch.diarizing(resolved, program, options.longest, question.split), knows
 
 
 def _noted(transcript: Transcript, notes: Sequence[str]) -> Transcript:

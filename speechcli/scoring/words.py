@@ -94,6 +94,17 @@ def marks(transcript: Transcript, reference: str, normalizer: str = "english") -
     return tuple(out), _counted(chunks, len(wanted))
 
 
+def told(rate: Rate, normalizer: str) -> str:
+    """One line on how a text was compared.
+
+    >>> told(Rate((("substituted", 2), ("deleted", 1), ("inserted", 0)), 60), "english")
+    'WER 5.0 % (3 of 60 words), normalizer english'
+    """
+    value = rate.value
+    share = "WER" if value is None else f"WER {100 * value:.1f} %"
+    return f"{share} ({rate.errors:.0f} of {rate.length:.0f} words), normalizer {normalizer}"
+
+
 def _errors(
     row: Sequence[Pair], wanted: Sequence[str], spans: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, int, str, ErrorKind]]:

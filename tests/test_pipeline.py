@@ -168,7 +168,10 @@ def alone(transcriber, detector) -> int:
         return sum(lanes.map(lambda one: errors(one, of(transcriber, detector, one.audio)), recordings))
 
 
-@pytest.mark.parametrize(("pause", "longest"), [(0.0, 30.0), (0.4, 12.0), (1.5, 30.0)])
+@pytest.mark.parametrize(
+    ("pause", "longest"),
+    [(0.4, 12.0), pytest.param(0.0, 30.0, marks=pytest.mark.slow), pytest.param(1.5, 30.0, marks=pytest.mark.slow)],
+)
 def test_nothing_is_lost_at_seams(transcriber, detector, alone, pause, longest):
     """Twelve clips in a row, without a pause between them too; a shorter window cuts inside clips as well."""
     recording = made(TWELVE, [pause] * len(TWELVE))

@@ -71,7 +71,7 @@ def spoken() -> list[str]:
     return words(" ".join(map(common.text, CLIPS)))
 
 
-@pytest.mark.parametrize("size", [320, 10**9])
+@pytest.mark.parametrize("size", [pytest.param(320, marks=pytest.mark.slow), 10**9])
 def test_finals_follow_one_another_and_a_partial_has_the_id_of_the_next(live, size):
     events = live.said(size)
 

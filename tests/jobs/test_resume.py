@@ -169,7 +169,9 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_is_done_twice(record
         assert len(heard) >= n_before.get(journal.name, 0), f"{journal.name} was begun anew"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_ends_it_at_once_and_says_that_the_same_command_goes_on(recordings, unbroken, tmp_path, number, code):
     running = Running(recordings, tmp_path)
     running.until(lambda: progress(tmp_path) >= 2)

@@ -30,7 +30,11 @@ def shares(recorded: np.ndarray, spoken: np.ndarray) -> tuple[float, float, floa
 
 
 @pytest.mark.parametrize("level", [-10.0, -15.0, -25.0])
-@pytest.mark.parametrize("late", [0.0, 0.04], ids=lambda s: f"{1000 * s:g}ms")
+@pytest.mark.parametrize(
+    "late",
+    [0.0, pytest.param(0.005, marks=pytest.mark.slow), 0.04, pytest.param(0.15, marks=pytest.mark.slow)],
+    ids=lambda s: f"{1000 * s:g}ms",
+)
 def test_a_leak_is_silenced_and_those_who_talk_are_not(level, late):
     spoken = lines()
 

@@ -1,0 +1,184 @@
+'use strict';
+// Correcting in place: what the buttons and fields of editing do with the pure functions of edit.js and save.js.
+
+/**
+ * @param {{edit: HTMLButtonElement, undo: HTMLButtonElement, save: HTMLDetailsElement, who: HTMLDialogElement,
+ *   rename: HTMLInputElement, renameRow: HTMLElement, reassign: HTMLInputElement, people: HTMLElement,
+ *   said: HTMLElement, problem: HTMLElement, main: HTMLElement}} parts
+ * @param {{doc: object, page: object}} state
+ * @param {object} view
+ * @param {() => void} changed shows the new document
+ */
+function makeEditing(parts, state, view, changed) {
+  const past = edit.history(state.doc);
+  let saved = state.doc; // what was last downloaded with everything in it
+  let chosen = -1; // the segment whose speaker is asked for
+
+  const active = () => document.body.classList.contains('editing');
+
+  function toggle() {
+    finish();
+    document.body.classList.toggle('editing');
+    parts.edit.setAttribute('aria-pressed', String(active()));
+    parts.said.textContent = active() ? 'Editing' : 'No longer editing';
+    view.renderAll();
+    changed();
+  }
+
+  /** Takes a corrected document. */
+  function apply(make) {
+    let next;
+    try {
+      next = make(state.doc);
+    } catch (problem) {
+      tell(problem.message);
+      return;
+    }
+    tell('');
+    if (past.push(next)) take(next);
+  }
+
+  function tell(message) {
+    parts.problem.textContent = message;
+    parts.problem.hidden = message === '';
+    parts.said.textContent = message;
+  }
+
+  function undo() {
+    if (!past.canUndo()) return;
+    tell('');
+    take(past.undo());
+    parts.said.textContent = 'Undone';
+  }
+
+  function redo() {
+    if (!past.canRedo()) return;
+    take(past.redo());
+    parts.said.textContent = 'Done again';
+  }
+
+  function take(doc) {
+    state.doc = doc;
+    parts.undo.hidden = !past.canUndo();
+    changed();
+  }
+
+  /** Opens the text of a segment as a field. */
+  function open(i) {
+    if (!active() || i < 0) return;
+    const node = view.node(i);
+    const said = node.querySelector('.said');
+    if (node.querySelector('textarea')) return;
+    const field = document.createElement('textarea');
+    field.value = state.doc.segments[i].text;
+    field.dir = 'auto';
+    field.setAttribute('aria-label', `Text at ${clock(state.doc.segments[i].start)}`);
+    const keys = document.createElement('p');
+    keys.className = 'keys';
+    keys.textContent = 'Ctrl+Enter keeps it, Escape leaves it as it was';
+    said.hidden = true;
+    node.append(field, keys);
+    let over = false;
+    const close = (keep) => {
+      if (over) return;
+      over = true;
+      const text = field.value;
+      field.remove();
+      keys.remove();
+      said.hidden = false;
+      if (keep) apply((doc) => edit.retext(doc, i, text));
+    };
+    field.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape' || (event.key === 'Enter' && (event.ctrlKey || event.metaKey))) {
+        event.preventDefault();
+        event.stopPropagation();
+        close(event.key === 'Enter');
+        view.node(i).querySelector('.fix')?.focus();
+      }
+    });
+    field.addEventListener('blur', () => close(true));
+    field.focus();
+  }
+
+  /** Keeps what stands in an open field. */
+  function finish() {
+    const field = parts.main.querySelector('textarea');
+    if (field) field.blur();
+  }
+
+  /** Asks who speaks. */
+  function ask(i) {
+    if (i < 0) return;
+    if (!active()) toggle();
+    finish();
+    chosen = i;
+    const { speaker } = state.doc.segments[i];
+    parts.renameRow.hidden = speaker == null;
+    parts.rename.value = speaker ?? '';
+    parts.reassign.value = speaker ?? '';
+    parts.people.replaceChildren(
+      ...edit.speakers(state.doc).map((name) => {
+        const option = document.createElement('option');
+        option.value = name;
+        return option;
+      }),
+    );
+    parts.who.returnValue = '';
+    parts.who.showModal();
+    (speaker == null ? parts.reassign : parts.rename).select();
+  }
+
+  parts.who.addEventListener('close', () => {
+    const { speaker } = state.doc.segments[chosen] ?? {};
+    if (parts.who.returnValue === 'rename') apply((doc) => edit.renameSpeaker(doc, speaker, parts.rename.value));
+    if (parts.who.returnValue === 'reassign') apply((doc) => edit.reassign(doc, chosen, parts.reassign.value));
+    view.node(chosen)?.querySelector('.who')?.focus();
+  });
+  parts.reassign.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter') return; // the first button of a form is the one that enter presses
+    event.preventDefault();
+    parts.who.close('reassign');
+  });
+
+  parts.main.addEventListener('click', (event) => {
+    if (!active()) return;
+    const i = view.numberOf(event.target);
+    if (i === null) return;
+    if (event.target.closest('.who')) ask(i);
+    else if (event.target.closest('.fix')) open(i);
+  });
+  parts.main.addEventListener('dblclick', (event) => {
+    const i = view.numberOf(event.target);
+    if (active() && i !== null && event.target.closest('.said')) open(i);
+  });
+  parts.edit.addEventListener('click', toggle);
+  parts.undo.addEventListener('click', undo);
+  parts.save.addEventListener('click', (event) => {
+    const kind = event.target.dataset.save;
+    if (!kind) return;
+    finish();
+    download(kind);
+    parts.save.open = false;
+  });
+  parts.save.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || !parts.save.open) return;
+    parts.save.open = false;
+    parts.save.querySelector('summary').focus();
+  });
+  addEventListener('beforeunload', (event) => {
+    if (state.doc !== saved || parts.main.querySelector('textarea')) event.preventDefault();
+  });
+
+  function download(kind) {
+    const { doc, page } = state;
+    const [mime, text] = {
+      json: () => ['application/json', save.toJson(doc)],
+      srt: () => ['application/x-subrip', save.toSrt(doc, page.cues)],
+      vtt: () => ['text/vtt', save.toVtt(doc, page.cues)],
+    }[kind]();
+    save.download(`${page.stem}.${kind}`, mime, text);
+    if (kind === 'json') saved = doc;
+  }
+
+  return { toggle, undo, redo, open, ask, active };
+}

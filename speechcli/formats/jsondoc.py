@@ -42,8 +42,8 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _quoted: Callable[[str], str] = json.encoder.encode_basestring
 
 
-def document(transcript: Transcript) -> Iterator[str]:
-    """One segment, word or turn a line."""
+def document(transcript: Transcript, words_again: bool = True) -> Iterator[str]:
+    """One segment, word or turn a line. words_again: whether `word_segments` holds the words of the segments, too."""
     yield f'{{\n"schema": {_encode(SCHEMA)},\n"text": {_encode(_valid(transcript.text))},\n'
     yield f'"language": {_encode(transcript.language)},\n"duration": {_encode(tidy(transcript.duration))},\n'
     segments, words = [], []
@@ -51,7 +51,7 @@ def document(transcript: Transcript) -> Iterator[str]:
     for i, segment in enumerate(transcript.segments):
         spoken = _words(segment, crowded)
         segments.append(_segment(i, segment, spoken, not segment.words and next(crowded)))
-        words += spoken
+        words += spoken if words_again else []
     yield from _list("segments", segments)
     yield from _list("word_segments", words)
     yield from _rest(transcript)

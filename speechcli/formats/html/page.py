@@ -1,7 +1,8 @@
 """One page for one recording: player, waveform, a lane a speaker, the words; to be searched, corrected and saved again.
 
-The page holds three data blocks. "document": the transcript as `jsondoc` writes it, so that what is saved from the
-page is read like any other. "page": what is shown beside it (see `_page`). "media-bytes": the recording in base64. The scripts of `assets/` make all the rest of it; there is no library in them, and nothing is fetched.
+The page holds three data blocks. "document": the transcript as `jsondoc` writes it, but its words only once. "page":
+what is shown beside it (see `_page`). "media-bytes": the recording in base64, where embedded. The scripts of `assets/`
+make all the rest of it; there is no library in them, and nothing is fetched.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _PIECE = 3 * 2**16  # bytes of a recording at a time: a multiple of 3, which bas
 def page(transcript: Transcript, style: Style = Style(), beside: Beside = NOTHING) -> Iterator[str]:
     """The page, piece by piece; the same bytes for the same transcript. style: of the captions it can save."""
     name = _TURNED.sub("\ufffd", clean(transcript.source)) or "recording"
-    data = {"document": jsondoc.document(transcript), "page": block(_page(transcript, style, beside))}
+    data = {"document": jsondoc.document(transcript, words_again=False), "page": block(_page(transcript, style, beside))}
     if beside.media.data:
         data["media-bytes"] = _embedded(beside.media.data)
     yield from shell(

@@ -45,7 +45,7 @@ def tcpwer(
     The times of words inside a segment are meeteval's guess by their letters: in the reference as long as they are, in
     what was found the middle of each. Raises as `cpwer`.
     """
-    score = meeteval().wer.tcp_word_error_rate
+    score = meeteval().wer.time_constrained_minimum_permutation_word_error_rate
     wanted, got = _rows(reference, normalizer), _rows(found, normalizer)
     _few_enough({row["speaker"] for row in wanted}, {row["speaker"] for row in got})
     if not wanted or not got:

@@ -67,7 +67,7 @@ def align(
             {wish.text.path.suffix.lower() for wish, _ in taken if wish.text is not None and wish.text.cues}
         )
         where = plan.delivery(rendering.formats, output, target.output_dir, target.state_dir, len(taken), default)
-        rendering = replace(rendering, formats=where.formats)
+        rendering = work.paged(rendering, where.formats)
         program = ffmpeg.find(environment.ffmpeg())
         offline = wanted.offline or choices.dry_run or work.env("HF_HUB_OFFLINE") == "1"
         cards = environment.cards()
@@ -82,6 +82,7 @@ def align(
             aligner=work.told_of(aligner),
         )
         jobs = plan.jobs([_asking(wish, asked) for wish, _ in taken], where)
+        rendering = work.for_all(rendering, jobs, program)
         errors = {wish.source.path: error for wish, error in taken if error is not None}
         refused = {id(job): errors[job.media] for job in jobs if job.text is None and job.media in errors}
         if choices.dry_run:

@@ -5,6 +5,8 @@ speechcli convert talks/*.json -f srt,vtt -o subtitles/
 cat talk.vtt | speechcli convert - -f txt -o -
 speechcli convert talk.json -f rttm --speaker-names SPEAKER_00=Anna,SPEAKER_01=Ben
 speechcli convert talk.srt --lint --strict
+speechcli convert talk.json -f html                     a page to listen, look and correct; talk.mp3 beside it
+speechcli convert talks/*.json -f html -o pages/        and pages/index.html, which searches them all
 """
 
 from __future__ import annotations
@@ -16,13 +18,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from speechcli.cli import show, values
 from speechcli.cli.options import (
     Config,
+    EmbedMedia,
     Format,
     HighlightWords,
     MaxCps,
@@ -36,6 +39,7 @@ from speechcli.cli.options import (
     OutputDir,
     Overwrite,
     Quiet,
+    References,
     SpeakerNames,
     Standard,
     StandardAsia,
@@ -47,6 +51,9 @@ from speechcli.errors import FAILED, DataError, NoInputError, OutputError, Speec
 from speechcli.formats import table
 from speechcli.jobs.output import write_atomically
 from speechcli.timeline.cues import Cue, Style, Violation, cues, lint
+
+if TYPE_CHECKING:
+    from speechcli.cli.paging import Pages
 
 _UNITS = {
     "line_width": "columns wide",
@@ -62,7 +69,10 @@ _UNITS = {
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be made of each transcript. demanded: whether a format that cannot be filled is an error."""
+    """What is to be made of each transcript. demanded: whether a format that cannot be filled is an error.
+
+    media: the recording, where it was named. embed, references: of pages.
+    """
 
     formats: tuple[str, ...]
     demanded: bool
@@ -71,6 +81,9 @@ class Wish:
     words: bool
     overwrite: bool
     lint: bool
+    media: Path | None = None
+    embed: bool = False
+    references: Path | None = None
 
 
 def convert(
@@ -81,6 +94,18 @@ def convert(
     output: Output = None,
     output_dir: OutputDir = None,
     overwrite: Overwrite = False,
+    media: Annotated[
+        Path | None,
+        typer.Option(
+            "--media",
+            metavar="FILE",
+            help="With -f html: the recording to play.",
+            show_default="the one of its name beside the transcript",
+            rich_help_panel="Input",
+        ),
+    ] = None,
+    embed_media: EmbedMedia = False,
+    references: References = None,
     from_format: Annotated[
         str | None,
         typer.Option(
@@ -130,21 +155,46 @@ def convert(
     if not formats and not with_lint:
         raise UsageError("which format?", f"-f {', '.join(table.FORMATS)}")
     names = values.speaker_names(speaker_names)
-    wish = Wish(formats, demanded, style, names, word_timestamps is not False, overwrite, with_lint)
+    words = word_timestamps is not False
+    wish = Wish(formats, demanded, style, names, words, overwrite, with_lint, media, embed_media, references)
+    _check_paging(wish, results)
     targets = _targets(results, formats, output, output_dir)
+    pages = _pages(wish, targets)
     errors: list[SpeechcliError] = []
     n_warnings = 0
     for result in results:
         try:
-            n_warnings += _convert(result, targets[result], wish, from_format, quiet)
+            n_warnings += _convert(result, targets[result], wish, from_format, quiet, pages)
         except SpeechcliError as error:
             if len(results) == 1:
                 raise
             name = "" if str(error).startswith(Path(result).name) else f"{result}: "
             show.tell(f"error: {show.safe(name + str(error))}")
             errors.append(error)
+    if pages is not None:
+        n_warnings += pages.list_all(quiet)
     if errors or (strict and n_warnings):
         raise typer.Exit(FAILED)
+
+
+def _check_paging(wish: Wish, results: Sequence[str]) -> None:
+    """Raises UsageError for options of pages where none is written, and for one recording of several transcripts."""
+    given = {"--media": wish.media, "--embed-media": wish.embed, "--references": wish.references}
+    if "html" not in wish.formats and (names := [name for name, value in given.items() if value]):
+        raise UsageError(f"{', '.join(names)}: only for pages", "add -f html")
+    if wish.media is not None and len(results) > 1 and not wish.media.is_dir():
+        raise UsageError(
+            f"--media {wish.media}: one recording, and {len(results)} transcripts", "name the folder of the recordings"
+        )
+
+
+def _pages(wish: Wish, targets: dict[str, dict[str, Path | None]]) -> Pages | None:
+    """What makes pages, where some are wanted."""
+    if "html" not in wish.formats:
+        return None
+    from speechcli.cli.paging import Pages  # late: brings numpy along
+
+    return Pages(wish.media, wish.embed, wish.references, [files.get("html") for files in targets.values()])
 
 
 def _targets(
@@ -180,7 +230,14 @@ def _beside(result: str, name: str, folder: Path | None) -> Path:
     return home / (stem + table.named(name).suffix)
 
 
-def _convert(result: str, targets: dict[str, Path | None], wish: Wish, stdin_format: str | None, quiet: bool) -> int:
+def _convert(
+    result: str,
+    targets: dict[str, Path | None],
+    wish: Wish,
+    stdin_format: str | None,
+    quiet: bool,
+    pages: Pages | None,
+) -> int:
     """Converts one file; the number of captions that break the style, where that was asked for."""
     transcript = _read_stdin(stdin_format) if result == "-" else table.read(result)
     n_violations = _report(result, transcript, wish) if wish.lint else 0
@@ -191,8 +248,16 @@ def _convert(result: str, targets: dict[str, Path | None], wish: Wish, stdin_for
         todo = {name: target for name, target in todo.items() if target is None or not _same(target, result)}
     for target in todo.values():
         _refuse_to_spoil(target, wish.overwrite)
+    failed: SpeechcliError | None = None
     for name, target in todo.items():
-        pieces = table.pieces(name, shown, wish.style)
+        try:
+            if name == "html" and pages is not None:
+                pieces = pages.pieces(result, shown, target, wish.style, quiet)
+            else:
+                pieces = table.pieces(name, shown, wish.style)
+        except SpeechcliError as error:  # of its recording, or its reference: the other formats do without
+            failed = error
+            continue
         if target is None:
             show.out(pieces)
             continue
@@ -201,6 +266,8 @@ def _convert(result: str, targets: dict[str, Path | None], wish: Wish, stdin_for
             show.tell(f"{show.safe(result)} -> {show.safe(target)}")
     if not quiet and (lost := _unknown_names(transcript, wish.speakers)) is not None:
         show.tell(f"{show.safe(result)}: --speaker-names: {show.safe(lost)}")
+    if failed is not None:
+        raise failed
     if lacking and wish.demanded:
         raise DataError(f"{result}: {'; '.join(lacking.values())}")
     if lacking and not quiet:

@@ -19,9 +19,9 @@ from speechcli.core.transcript import Transcript, Turn
 from speechcli.errors import FAILED, OK, NoInputError, SpeechcliError, UsageError
 from speechcli.formats import table
 from speechcli.formats.opened import bytes_of
-from speechcli.jobs import batch, diarized, plan
+from speechcli.jobs import batch, diarized, pages, plan
 from speechcli.jobs.job import Job, Text
-from speechcli.jobs.plan import ALIGNED, DIARIZED, Refuse, Wish
+from speechcli.jobs.plan import Refuse, Wish
 from speechcli.media import ffmpeg, files, probe
 from speechcli.media.files import Input
 
@@ -55,7 +55,7 @@ def diarize(
         where = plan.delivery(
             rendering.formats, output, target.output_dir, target.state_dir, len(taken), _default(wishes)
         )
-        rendering = replace(rendering, formats=where.formats)
+        rendering = work.paged(rendering, where.formats)
         _check_fillable(wishes, rendering, wanted)
         program = ffmpeg.find(environment.ffmpeg())
         offline = wanted.offline or choices.dry_run or work.env("HF_HUB_OFFLINE") == "1"
@@ -71,6 +71,7 @@ def diarize(
         work.tell_notices(resolved)
         asked = replace(asked, diarizer=asked.diarizer + voices.told(resolved))
         jobs = plan.jobs([_asking(wish, asked) for wish in wishes], where)
+        rendering = work.for_all(rendering, jobs, program)
         pictures = Pictures(plot, jobs, choices.overwrite)
         errors = {wish.text.path: error for wish, error in taken if error is not None and wish.text is not None}
         refused = {id(j): errors[j.text.path] for j in jobs if j.text is not None and j.text.path in errors}
@@ -161,22 +162,12 @@ def _recording(text: Path, transcript: Transcript, where: str | None) -> Input:
     if where is not None and not os.path.isdir(where):
         return Input(Path(where), where)
     folder = Path(where) if where is not None else text.parent
-    own = folder / Path(transcript.source).name
-    if own.suffix.lower() in files.SUFFIXES and own.is_file():
-        return Input(own, str(own))
-    stems = {Path(transcript.source).stem, _stem(text), _stem(text).removesuffix(ALIGNED).removesuffix(DIARIZED)}
-    found = sorted(
-        path
-        for path in (folder.iterdir() if folder.is_dir() else ())
-        if path.suffix.lower() in files.SUFFIXES and path.stem in stems and path.is_file()
-    )
-    if not found:
+    found = pages.recording_of(transcript, text, folder, "--audio")
+    if found is None:
+        own = folder / Path(transcript.source).name
         called = own.name if own.suffix.lower() in files.SUFFIXES else f"a recording called {_stem(text)}"
         raise NoInputError(f"{text.name}: {called} is not in {folder}", "--audio names it, or the folder where it lies")
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found[:3])
-        raise UsageError(f"{text.name} may be of {names}", "--audio names its recording")
-    return Input(found[0], str(found[0]))
+    return Input(found, str(found))
 
 
 def _stem(path: Path) -> str:

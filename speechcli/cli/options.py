@@ -34,6 +34,8 @@ FILES = frozenset(
         "plot",
         "turns",
         "audio_of",
+        "references",
+        "media",
     )
 )
 """Options that name files: in a configuration file they are relative to it, and a project's may not leave it."""
@@ -47,7 +49,7 @@ def _config(ctx: typer.Context, value: Path | None) -> None:
         ctx.default_map = config.defaults(ctx.command, ctx, value)
 
 
-def _models(incomplete: str) -> list[str]:
+def models(incomplete: str) -> list[str]:
     from speechcli.backends import catalog
 
     return [name for name in catalog.names() if name.startswith(incomplete)]
@@ -72,7 +74,7 @@ def diarizers(incomplete: str) -> list[str]:
     return [name for name in NAMES if name.startswith(incomplete)]
 
 
-def _one_of(*words: str) -> Any:
+def one_of(*words: str) -> Any:
     def complete(incomplete: str) -> list[str]:
         return [word for word in words if word.startswith(incomplete)]
 
@@ -170,7 +172,7 @@ Format: TypeAlias = Annotated[
         "--format",
         "-f",
         metavar="FORMAT,…",
-        help="Formats to write; several by commas or repetition, or all.",
+        help="Formats to write; several by commas or repetition; all; html: a page to listen and correct.",
         show_default="srt, or by the suffix of -o",
         autocompletion=formats,
         rich_help_panel=_OUT,
@@ -194,6 +196,25 @@ Overwrite: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--overwrite/--no-overwrite", show_default=False, help="Replace files that exist.", rich_help_panel=_OUT
+    ),
+]
+EmbedMedia: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--embed-media/--no-embed-media",
+        show_default=False,
+        help="With -f html: put the recording into the page, which otherwise links to it.",
+        rich_help_panel=_OUT,
+    ),
+]
+References: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--references",
+        "--reference",
+        metavar="PATH",
+        help="With -f html: show the errors against what was really said, in files named after the recordings.",
+        rich_help_panel=_OUT,
     ),
 ]
 SpeakerNames: TypeAlias = Annotated[
@@ -232,7 +253,7 @@ Model: TypeAlias = Annotated[
         "-m",
         metavar="NAME",
         help="A name (see: speechcli models), a hub id, or a folder.",
-        autocompletion=_models,
+        autocompletion=models,
         rich_help_panel=_MODEL,
     ),
 ]
@@ -242,7 +263,7 @@ Device: TypeAlias = Annotated[
         "--device",
         metavar="DEVICE",
         help="auto, cpu, cuda or cuda:1.",
-        autocompletion=_one_of("auto", "cpu", "cuda"),
+        autocompletion=one_of("auto", "cpu", "cuda"),
         rich_help_panel=_MODEL,
     ),
 ]
@@ -252,7 +273,7 @@ Dtype: TypeAlias = Annotated[
         "--dtype",
         metavar="TYPE",
         help="Arithmetic: auto, float32, float16, bfloat16, int8, int8_float16 (also --compute-type).",
-        autocompletion=_one_of("auto", "float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16"),
+        autocompletion=one_of("auto", "float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16"),
         rich_help_panel=_MODEL,
     ),
 ]
@@ -283,7 +304,7 @@ Attention: TypeAlias = Annotated[
         metavar="NAME",
         help="Attention of transformers' models: sdpa, eager, flash_attention_2.",
         show_default="sdpa",
-        autocompletion=_one_of("sdpa", "eager", "flash_attention_2"),
+        autocompletion=one_of("sdpa", "eager", "flash_attention_2"),
         rich_help_panel=_MODEL,
     ),
 ]

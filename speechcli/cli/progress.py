@@ -35,7 +35,7 @@ def screen(n_jobs: int, expected: Seconds, quiet: bool, bar: bool | None) -> Ite
     if quiet or bar is False or (bar is None and (not console.is_terminal or console.is_dumb_terminal)):
         yield _Lines(quiet)
         return
-    with _bar(console) as progress:
+    with moving(console) as progress:
         yield _Bar(progress, n_jobs, expected)
 
 
@@ -129,7 +129,7 @@ class _Bar:
         self._progress.console.print(Text(line), soft_wrap=True)
 
 
-def _bar(console: Any) -> Any:
+def moving(console: Any) -> Any:
     from rich.progress import BarColumn, Progress, TextColumn
 
     return Progress(
@@ -168,6 +168,8 @@ def lines_of(outcome: Outcome, quiet: bool) -> Iterator[str]:
         yield f"  {mark}{told(outcome.verdict, outcome.talk)}"
     if outcome.left_out:
         yield "  left out: " + "; ".join(outcome.left_out.values())
+    for note in outcome.notes:
+        yield f"  {safe(note)}"
 
 
 def told(verdict: Verdict, talk: Talk | None = None) -> str:

@@ -7,6 +7,7 @@
     cat talk.mp4 | speechcli transcribe - -f txt           from a pipe
     speechcli transcribe meeting.mp3 --diarize -f vtt      with who says what
     speechcli transcribe call.wav --channels split         a speaker on each channel
+    speechcli transcribe talk.mp3 -f html                  talk.html, a page to listen, look and correct
 
 Run the same command again after an interruption: what is finished is not done again.
 """
@@ -32,6 +33,8 @@ def transcribe(
     output: options.Output = None,
     output_dir: options.OutputDir = None,
     overwrite: options.Overwrite = False,
+    embed_media: options.EmbedMedia = False,
+    references: options.References = None,
     speaker_names: options.SpeakerNames = None,
     word_timestamps: options.WordTimestamps = None,
     keep_raw: options.KeepRaw = False,
@@ -161,7 +164,14 @@ def transcribe(
     return work.work(
         sources,
         question,
-        work.Rendering(formats, style, values.speaker_names(speaker_names), word_timestamps is not False, demanded),
+        work.Rendering(
+            formats,
+            style,
+            values.speaker_names(speaker_names),
+            word_timestamps is not False,
+            demanded,
+            page=work.page(embed_media, references),
+        ),
         wanted,
         work.Target(output, output_dir, state_dir, values.length(max_recording, "--max-recording")),
         work.Choices(overwrite, skip_existing, resume, fail_fast, dry_run, strict, quiet, verbose, progress, summary),

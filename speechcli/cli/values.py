@@ -30,11 +30,12 @@ _UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 
 def formats(given: Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
     """`--format`: the formats asked for, and whether each is demanded: those of `all` are not.
 
-    Commas and repetition are the same; nothing given gives nothing.
+    Commas and repetition are the same; nothing given gives nothing. A page is no part of `all`, and can be added.
     """
     names = [name.strip().lower().lstrip(".") for text in given or () for name in text.split(",") if name.strip()]
     if "all" in names:
-        return tuple(table.FORMATS), False
+        pages = tuple(table.named(name).name for name in names if name != "all" and table.named(name).kind == "page")
+        return tuple(dict.fromkeys((*table.ALL, *pages))), False
     return tuple(dict.fromkeys(table.named(name).name for name in names)), True
 
 

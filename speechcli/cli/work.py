@@ -25,18 +25,20 @@ from speechcli.errors import (
     OK,
     Interrupted,
     NoInputError,
+    OutputError,
     SpeechcliError,
     UnavailableError,
     UsageError,
     from_os,
 )
-from speechcli.jobs import batch, plan
+from speechcli.formats import table
+from speechcli.jobs import batch, listing, pages, plan
 from speechcli.jobs.channels import by_channel as by_channel
 from speechcli.jobs.diarized import apart as apart
 from speechcli.jobs.diarized import diarizer_of as diarizer_of
 from speechcli.jobs.diarized import resolved_offline
 from speechcli.jobs.estimate import estimate
-from speechcli.jobs.job import Job, rules_of
+from speechcli.jobs.job import Job, Page, rules_of
 from speechcli.jobs.job import Question as Question
 from speechcli.jobs.job import Rendering as Rendering
 from speechcli.jobs.job import counts_of as counts_of
@@ -148,12 +150,12 @@ def work(
         if [wish.source.name for wish, _ in found] == ["stdin"] and not (output or target.output_dir):
             output = "-" if len(rendering.formats) <= 1 else output
         where = plan.delivery(rendering.formats, output, target.output_dir, target.state_dir, len(found))
-        rendering = replace(rendering, formats=where.formats)
+        rendering = paged(rendering, where.formats)
         program = ffmpeg.find(environment.ffmpeg())
         if choices.dry_run:
             question = _as_asked(question, wanted, diarizer, voices)
             jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
-            return _dry_run(jobs, rendering, wanted, program, choices)
+            return _dry_run(jobs, for_all(rendering, jobs, program), wanted, program, choices)
         check_summary(choices)
         other = registry.aligner_of(wanted)
         resolved = registry.resolve(wanted)
@@ -168,6 +170,7 @@ def work(
             diarizer=told_of(speakers) + voices.told(speakers),
         )
         jobs = plan.jobs([_told(wish, hints, question) for wish, hints in found], where)
+        rendering = for_all(rendering, jobs, program)
 
         def engines() -> batch.Engines:
             allocator.keep_large_blocks()
@@ -187,6 +190,26 @@ def work(
             code = to_files(jobs, rendering, engines, choices)
         voices.tell_missed()
         return code
+
+
+def page(embed: bool, spoken: Path | None = None) -> Page:
+    """What pages are to have, by their options. Raises as `pages.page_of`."""
+    return pages.page_of(embed, spoken)
+
+
+def paged(rendering: Rendering, formats: Sequence[str]) -> Rendering:
+    """The rendering in these formats. Raises UsageError for options of pages where none is written."""
+    if not any(table.named(name).kind == "page" for name in formats):
+        if rendering.page.embed:
+            raise UsageError("--embed-media is for pages", "add -f html")
+        if rendering.page.references is not None:
+            raise UsageError("--references is for pages, which show the errors", "add -f html")
+    return replace(rendering, formats=tuple(formats))
+
+
+def for_all(rendering: Rendering, jobs: Sequence[Job], program: Path) -> Rendering:
+    """The rendering with what the pages of these recordings need. program: ffmpeg."""
+    return replace(rendering, page=pages.for_all(rendering.page, jobs, program))
 
 
 def check_summary(choices: Choices) -> None:
@@ -264,6 +287,7 @@ def to_files(
         finally:
             running.close()
     code = batch.exit_code(outcomes, choices.strict, alone=len(jobs) == 1)
+    code = _list(rendering, roots, choices) or code
     seconds = time.monotonic() - began
     if len(jobs) >= _WORTH_A_TABLE and not choices.quiet:
         if sys.stderr.isatty():
@@ -271,6 +295,29 @@ def to_files(
         show.tell(summaries.line(outcomes, len(jobs), seconds))
     if choices.summary is not None:
         summaries.write(choices.summary, outcomes, code, seconds)
+    return code
+
+
+def _list(rendering: Rendering, roots: Mapping[Path, Manifest], choices: Choices) -> int:
+    """Makes the lists of the pages anew, where there are several or a list was before; the exit code."""
+    if not any(table.named(name).kind == "page" for name in rendering.formats):
+        return OK
+    code = OK
+    for root, manifest in roots.items():
+        if root not in rendering.page.listed and not listing.is_ours(root / listing.NAME):
+            continue
+        try:
+            manifest.refresh()  # other processes may have made pages here
+            path = listing.write(root, listing.folders_of(manifest))
+        except OutputError as error:  # somebody else's index.html
+            show.tell(f"warning: {show.safe(error)}")
+            code = code or (FAILED if choices.strict else OK)
+        except SpeechcliError as error:
+            show.tell(f"error: {show.safe(error)}")
+            code = code or error.exit_code
+        else:
+            if path is not None and not choices.quiet:
+                show.tell(f"all recordings -> {show.safe(path)}")
     return code
 
 
@@ -311,6 +358,9 @@ def to_stdout(
     for outcome in outcomes:
         for line in lines_of(outcome, quiet=True):
             show.tell(line)
+        if not choices.quiet:
+            for note in outcome.notes:
+                show.tell(show.safe(f"{outcome.job.name}: {note}"))
     if choices.summary is not None:
         summaries.write(choices.summary, outcomes, code, time.monotonic() - began)
     return code

@@ -12,9 +12,10 @@ from typing import Any, Literal, TypeAlias
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Segment, Transcript
 from speechcli.errors import DataError, UsageError
+from speechcli.formats.html.beside import NOTHING, Beside
 from speechcli.timeline.cues import Style, cues
 
-Kind: TypeAlias = Literal["captions", "lines", "document"]
+Kind: TypeAlias = Literal["captions", "lines", "document", "page"]
 Needs: TypeAlias = Literal["", "words", "speakers", "segments", "talk"]
 
 
@@ -22,9 +23,9 @@ Needs: TypeAlias = Literal["", "words", "speakers", "segments", "talk"]
 class Format:
     """A way to write a transcript.
 
-    kind: what its module offers: `captions(cues, style)`, `lines(segments)` or `document(transcript)`, all to pieces
-    of text. reads: whether files of it can be read. streams: whether it can be written as segments come.
-    needs: what a transcript must have to fill it; talk: segments or turns.
+    kind: what its module offers: `captions(cues, style)`, `lines(segments)`, `document(transcript)` or
+    `page(transcript, style, beside)`, all to pieces of text. reads: whether files of it can be read. streams: whether
+    it can be written as segments come. needs: what a transcript must have to fill it; talk: segments or turns.
     """
 
     name: str
@@ -54,6 +55,7 @@ FORMATS: dict[str, Format] = {
         Format("audacity", ".labels.txt", "document", False, False, "talk", "labels for Audacity", "audacity"),
         Format("verbose_json", ".verbose.json", "document", True, False, "segments", "OpenAI's answer", "verbose_json"),
         Format("seglst", ".seglst.json", "document", True, False, "segments", "segments for meeteval", "seglst"),
+        Format("html", ".html", "page", False, False, "", "a page to listen, look and correct", "html.page"),
     )
 }
 _ALIASES = {
@@ -65,7 +67,11 @@ _ALIASES = {
     "verbose": "verbose_json",
     "jsondoc": "json",
     "grid": "textgrid",
+    "htm": "html",
+    "page": "html",
 }
+ALL = tuple(name for name, form in FORMATS.items() if form.kind != "page")
+"""What `-f all` means. No page: for one the recording is decoded once more, and it is asked for by name."""
 _READ_AS = {"verbose_json": "json", "seglst": "json"}  # what a JSON is, its content tells
 _CURES = {
     "words": "use a model that gives words, or convert to a format without them",
@@ -100,11 +106,17 @@ def by_suffix(path: str | PurePath) -> Format | None:
     return max(matches, key=lambda f: len(f.suffix), default=None)
 
 
-def pieces(name: str, transcript: Transcript, style: Style = Style()) -> Iterator[str]:
-    """The transcript in a format, piece by piece. Raises DataError when it lacks what the format needs."""
+def pieces(name: str, transcript: Transcript, style: Style = Style(), beside: Beside = NOTHING) -> Iterator[str]:
+    """The transcript in a format, piece by piece. Raises DataError when it lacks what the format needs.
+
+    beside: what a page shows besides; the other formats have no place for it.
+    """
     form = named(name)
     if (lack := missing(form.name, transcript)) is not None:
         raise DataError(lack, _CURES[form.needs])
+    if form.kind == "page":
+        page: Callable[[Transcript, Style, Beside], Iterator[str]] = _module(form).page
+        return page(transcript, style, beside)
     if form.kind == "document":
         document: Callable[[Transcript], Iterator[str]] = _module(form).document
         return document(transcript)

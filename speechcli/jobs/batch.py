@@ -17,7 +17,8 @@ from speechcli.core.span import Seconds, total
 from speechcli.core.transcript import Transcript, Turn, Verdict
 from speechcli.errors import FAILED, OK, BusyError, DataError, NoAudioError, SpeechcliError, UnavailableError
 from speechcli.formats import table
-from speechcli.jobs import aligned, channels, deliver, diarized, enrolment, journal, run
+from speechcli.formats.html.beside import NOTHING
+from speechcli.jobs import aligned, channels, deliver, diarized, enrolment, journal, pages, run
 from speechcli.jobs.aligned import Finished as Finished
 from speechcli.jobs.hearings import Listened
 from speechcli.jobs.job import Job, Rendering
@@ -49,7 +50,7 @@ class Outcome:
     """What became of one recording.
 
     code: its own exit code. paths: what was written. warned: the verdict is not ok, be it an earlier run's. talk: who
-    speaks, where that was asked.
+    speaks, where that was asked. notes: what a page has not, and why.
     """
 
     job: Job
@@ -62,6 +63,7 @@ class Outcome:
     left_out: Mapping[str, str] | None = None
     warned: bool = False
     talk: Talk | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +321,7 @@ def stream(
     """
     rendering = job.rendering(rendering)
     ended: list[Finished] = []
+    delivered: deliver.Delivered | None = None
 
     def arriving() -> Iterator[Sequence[Answer]]:
         for event in worked([job], engines, resume, patient=False, live=True):
@@ -345,11 +348,15 @@ def stream(
         shown_as = deliver.rendered(transcript, rendering)
         if (lack := table.missing(format_name, shown_as)) is not None:
             raise DataError(f"{job.name}: {lack}")
-        yield from table.pieces(format_name, shown_as, rendering.style)
+        page = table.named(format_name).kind == "page"
+        if page:
+            made = pages.of_job(job, rendering, shown_as, None)
+            delivered = deliver.Delivered({}, (), {}, {}, next(iter(made.errors), None), made.notes)
+        yield from table.pieces(format_name, shown_as, rendering.style, made.beside if page else NOTHING)
     ended[0].done()
     if look is not None:
         look(job, deliver.rendered(transcript, rendering))
-    tell(_outcome(job, "done", transcript, None, rendering))
+    tell(_outcome(job, "done", transcript, delivered, rendering))
 
 
 def finished(
@@ -409,6 +416,7 @@ def _outcome(
         {**delivered.left_out, **delivered.partly} if delivered is not None else None,
         transcript.verdict.status != "ok",
         _talk(transcript.turns, job.rendering(rendering)) if _asks_who(job) else None,
+        delivered.notes if delivered is not None else (),
     )
 
 
@@ -425,7 +433,7 @@ def _rendered(decision: Render, rendering: Rendering, roots: Mapping[Path, Manif
     """Our json, written anew in other formats or another style."""
     job, entry, manifest = decision.job, decision.entry, roots[decision.job.root]
     try:
-        transcript = table.read(decision.document)
+        transcript = pages.transcript_in(decision.document)
         delivered = deliver.write(transcript, job, job.rendering(rendering), manifest)
         outputs = {name: made for name, made in entry.outputs.items() if manifest.output(manifest.root / name) == made}
         manifest.add(replace(entry, outputs={**outputs, **delivered.outputs}, left_out=tuple(delivered.left_out)))

@@ -9,6 +9,8 @@ from pathlib import Path
 from speechcli.core.transcript import Segment, Transcript
 from speechcli.errors import FAILED, OK, DataError, SpeechcliError
 from speechcli.formats import table
+from speechcli.formats.html.beside import NOTHING
+from speechcli.jobs import pages
 from speechcli.jobs.job import Job, Rendering
 from speechcli.jobs.manifest import Entry, Manifest, Output
 from speechcli.jobs.output import write_atomically
@@ -21,7 +23,8 @@ from speechcli.timeline.units import in_units
 class Delivered:
     """What was written.
 
-    left_out: format and why not. partly: what a format does not show. error: a demanded format that cannot be filled.
+    left_out: format and why not. partly: what a format does not show. error: a demanded format that cannot be filled,
+    or what a page should have and has not. notes: a line each for people.
     """
 
     outputs: Mapping[str, Output]
@@ -29,6 +32,7 @@ class Delivered:
     left_out: Mapping[str, str]
     partly: Mapping[str, str]
     error: SpeechcliError | None = None
+    notes: tuple[str, ...] = ()
 
 
 def write(transcript: Transcript, job: Job, rendering: Rendering, manifest: Manifest) -> Delivered:
@@ -38,28 +42,35 @@ def write(transcript: Transcript, job: Job, rendering: Rendering, manifest: Mani
     paths: list[Path] = []
     left_out: dict[str, str] = {}
     partly: dict[str, str] = {}
+    beside = NOTHING
+    notes: tuple[str, ...] = ()
+    errors: list[SpeechcliError] = []
     if (lost := unknown_names(transcript, rendering.speakers)) is not None:
         partly["speaker_names"] = lost
     for name, path in job.outputs:
         if (lack := table.missing(name, shown)) is not None:
             left_out[name] = lack
             continue
-        key = rendering.key(captions=table.named(name).kind == "captions")
+        key = pages.key(name, path, job, rendering)
+        if table.named(name).kind == "page":
+            made = pages.of_job(job, rendering, shown, path)
+            beside, notes, key = made.beside, made.notes, made.key
+            errors += made.errors
 
         def announce(digest: str, path: Path = path, name: str = name, key: str = key) -> None:
             manifest.announce(path, Output(name, digest, key))
 
-        digest = write_atomically(path, table.pieces(name, shown, rendering.style), announce)
+        digest = write_atomically(path, table.pieces(name, shown, rendering.style, beside), announce)
         if (less := table.left_out(name, shown)) is not None:
             partly[name] = less
         outputs[manifest.name_of(path)] = Output(name, digest, key)
         paths.append(path)
-    error = None
+    error = next(iter(errors), None)
     if left_out and (rendering.demanded or not outputs):
         error = DataError(
             f"{job.name}: {'; '.join(left_out.values())}", "the other formats were written" if outputs else ""
         )
-    return Delivered(outputs, tuple(paths), left_out, partly, error)
+    return Delivered(outputs, tuple(paths), left_out, partly, error, notes)
 
 
 def record(transcript: Transcript, job: Job, delivered: Delivered, manifest: Manifest, ending: Ending) -> None:

@@ -13,6 +13,7 @@ from speechcli.backends.catalog import SHORTEST, Family
 from speechcli.backends.registry import Resolved
 from speechcli.core.span import Seconds, Span
 from speechcli.errors import UsageError
+from speechcli.scoring.references import Folder
 from speechcli.timeline.cues import Style
 from speechcli.timeline.units import Unit
 from speechcli.timeline.windows import Rules
@@ -62,6 +63,22 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """What a page (html) has beside the transcript.
+
+    embed: the recording itself lies in it. references: what was really said; one: in one file, that of the only
+    recording whatever its name. ffmpeg: None for the one that is found. listed: roots whose recordings get a page that
+    lists them.
+    """
+
+    embed: bool = False
+    references: Folder | None = None
+    one: bool = False
+    ffmpeg: Path | None = None
+    listed: frozenset[Path] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
     """How a transcript is written: which formats, in which style, under which names for speakers."""
 
@@ -71,9 +88,10 @@ class Rendering:
     words: bool = True
     demanded: bool = True  # False: formats the transcript cannot fill are left out (`-f all`)
     unit: Unit = "word"
+    page: Page = Page()
 
     def key(self, captions: bool) -> str:
-        """Digest of what determines the bytes of an output; the style matters to captions only."""
+        """Digest of what determines the bytes of an output; the style matters to captions only. Pages: `pages.key`."""
         style = asdict(self.style) if captions else None
         return digest({"style": style, "speakers": dict(self.speakers), "words": self.words, "unit": self.unit})
 
@@ -102,7 +120,8 @@ class Job:
 
     name: what to call it to people. entry: its name in the manifest. outputs: format and path; empty when it goes to
     stdout. root: where the manifest lies. state: folder of the journal; None for no journal. demanded: named by the
-    user, not found in a folder. speakers: names that a list gives for this recording's.
+    user, not found in a folder. speakers: names that a list gives for this recording's. lasting: False for what was
+    spooled or fetched and will be gone. tree: the folder that it was found under.
     """
 
     media: Path
@@ -116,6 +135,8 @@ class Job:
     demanded: bool = True
     speakers: Mapping[str, str] = field(default_factory=dict)
     text: Text | None = None
+    lasting: bool = True
+    tree: Path | None = None
 
     @property
     def kind(self) -> str:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from speechcli.errors import NoInputError, OutputError, SpeechcliError, UsageError, from_os
 from speechcli.formats import table
 from speechcli.jobs import manifest as manifests
+from speechcli.jobs import pages
 from speechcli.jobs.job import Job, Question, Rendering, Text
 from speechcli.jobs.manifest import Entry, Manifest
 from speechcli.media import files
@@ -158,6 +159,8 @@ def jobs(wishes: Sequence[Wish], where: Delivery) -> list[Job]:
                 source.explicit,
                 wish.speakers,
                 _known_to(root, wish.text),
+                wish.lasting,
+                source.root,
             )
         )
     taken = {os.path.realpath(job.media) for job in made}
@@ -226,16 +229,15 @@ def _fresh(job: Job, manifest: Manifest, rendering: Rendering, entry: Entry, nam
     return (
         made is not None
         and made == entry.outputs.get(manifest.name_of(path))
-        and made.rendering == rendering.key(table.named(name).kind == "captions")
+        and made.rendering == pages.key(name, path, job, rendering)
     )
 
 
 def _document(manifest: Manifest, entry: Entry) -> Path | None:
-    """Our json of this recording, as we wrote it with everything in it."""
-    full = Rendering(()).key(captions=False)
-    for name, output in entry.outputs.items():
+    """Our json of this recording, as we wrote it with everything in it; else the page that holds it."""
+    for name, output in sorted(entry.outputs.items(), key=lambda item: item[1].format != "json"):
         path = manifest.root / name
-        if output.format == "json" and output.rendering == full and manifest.output(path) == output:
+        if pages.holds_all(output) and manifest.output(path) == output:
             return path
     return None
 

@@ -43,6 +43,7 @@ class Facts:
     duration: from the header, None where it has none. estimated: guessed by ffmpeg from size and bit rate.
     start: time stamp of the first sample of any stream, from which our times count; None without time stamps.
     preferred: the track that the file marks as default, else 0. others: further timed streams (film, subtitles).
+    pictures: codec of the film, "" for sound alone; a cover is no film.
     """
 
     name: str  # what to call the file in messages
@@ -53,6 +54,7 @@ class Facts:
     preferred: int = 0
     estimated: bool = False
     others: int = 0
+    pictures: str = ""
 
 
 def probe(path: Path, ffmpeg: Path, name: str | None = None, patience: Seconds = PATIENCE) -> Facts:
@@ -105,11 +107,15 @@ def read_facts(said: str, token: str, name: str) -> Facts | None:
     tracks: dict[int, Track] = {}  # by index of the stream: programmes list streams again, in any order
     marked: set[int] = set()
     others: set[int] = set()
+    pictures = ""
     for found, after in zip(lines, [*(line.start() for line in lines[1:]), len(said)], strict=True):
         index, language, kind, rest = int(found[1]), found[2], found[3], found[4]
         if kind != "Audio":
             if "(attached pic)" not in rest:
                 others.add(index)
+                pictures = pictures or (
+                    _track(rest.partition(token)[0], [], None, None).codec if kind == "Video" else ""
+                )
             continue
         title = _TITLE.search(said, found.end(), after)
         codec, _, fields = rest.partition(token)
@@ -126,6 +132,7 @@ def read_facts(said: str, token: str, name: str) -> Facts | None:
         preferred=order.index(min(marked)) if marked else 0,
         estimated="Estimating duration from bitrate" in said,
         others=len(others) + max(0, len(tracks) - 1),
+        pictures=pictures,
     )
 
 

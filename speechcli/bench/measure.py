@@ -29,13 +29,16 @@ from speechcli import api
 from speechcli.api import Diarization, Options
 from speechcli.backends import catalog
 from speechcli.bench import child
-from speechcli.bench.result import System
+from speechcli.bench.result import Run, System
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Transcript
 from speechcli.errors import SpeechcliError, UnavailableError, UsageError
 from speechcli.formats import jsondoc
 from speechcli.media import ffmpeg, probe
 from speechcli.media.files import Input
+from speechcli.scoring import score
+from speechcli.scoring.rates import Metric
+from speechcli.scoring.references import Reference
 
 SAMPLE = Path(__file__).parent.parent / "sample" / "two_cities.mp3"
 _LOOK: Seconds = 1.0  # between two looks whether a child is still at work
@@ -191,7 +194,7 @@ def _one(subject: Subject, recordings: Sequence[Input], conditions: Conditions, 
         system = replace(system, error=str(gone))
         for i, recording in enumerate(left if system.warm_up is not None else ()):
             error = str(gone) if not i else f"not heard, for before it {gone}"
-            yield Measured(system, recording, _length(recording, options), error=error)
+            yield Measured(system, recording, length(recording, options.ffmpeg), error=error)
     yield Over(system)
 
 
@@ -232,17 +235,42 @@ def _metered(system: System, news: child.Message) -> System:
 
 def _answer(system: System, recording: Input, news: child.Message, options: Options | Diarization) -> Measured:
     if news["event"] == "failed":
-        return Measured(system, recording, _length(recording, options), error=news["error"])
+        return Measured(system, recording, length(recording, options.ffmpeg), error=news["error"])
     transcript = jsondoc.read(news["transcript"], recording.name)
     return Measured(system, recording, transcript.duration, news["seconds"], news["cpu"], news["first"], transcript, "")
 
 
-def _length(recording: Input, options: Options | Diarization) -> Seconds:
-    """As its container says; 0 where nobody can tell."""
+def length(recording: Input, program: str | None = None) -> Seconds:
+    """As its container says; 0 where nobody can tell. program: the ffmpeg to use."""
     try:
-        return probe.probe(recording.path, ffmpeg.find(options.ffmpeg), recording.name).duration or 0.0
+        return probe.probe(recording.path, ffmpeg.find(program), recording.name).duration or 0.0
     except SpeechcliError:
         return 0.0
+
+
+def run_of(
+    one: Measured, reference: Reference | None, metrics: Sequence[Metric], options: score.Options
+) -> tuple[Run, tuple[str, ...]]:
+    """What was measured, with its scores, and what is odd about them, a line each.
+
+    reference: of the recording; None where there is none, and nothing is scored. Raises UsageError for an unknown
+    normaliser.
+    """
+    run = Run(one.recording.name, one.duration, one.seconds, one.cpu, one.first, error=one.error)
+    if one.transcript is None:
+        return run, ()
+    if reference is None:
+        return replace(run, lacking=dict.fromkeys(metrics, "there is no reference")), ()
+    found = score.score(one.transcript, reference, metrics, options, one.duration)
+    scored = replace(
+        run,
+        scores=found.rates,
+        lacking=found.lacking,
+        text=found.text,
+        reference=found.reference,
+        distances=found.distances,
+    )
+    return scored, found.notes
 
 
 class _Gone(Exception):

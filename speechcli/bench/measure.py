@@ -68,6 +68,8 @@ class Conditions:
     program: tuple[str, ...] = (sys.executable, "-m", "speechcli.bench.child")
 
 
+USUAL = Conditions()
+
 # In each event `system` is what is known by now, without its runs.
 
 
@@ -145,7 +147,7 @@ def check(subject: Subject) -> str:
 def measured(
     subjects: Sequence[Subject],
     recordings: Sequence[Input],
-    conditions: Conditions = Conditions(),
+    conditions: Conditions = USUAL,
     worth: Worth = lambda recording, before: True,
 ) -> Iterator[Event]:
     """What happens, as it happens. Closing the iterator ends the child at work.

@@ -113,9 +113,8 @@ def read_facts(said: str, token: str, name: str) -> Facts | None:
         if kind != "Audio":
             if "(attached pic)" not in rest:
                 others.add(index)
-                pictures = pictures or (
-                    _track(rest.partition(token)[0], [], None, None).codec if kind == "Video" else ""
-                )
+                if kind == "Video":
+                    pictures = pictures or _codec(rest.partition(token)[0])
             continue
         title = _TITLE.search(said, found.end(), after)
         codec, _, fields = rest.partition(token)
@@ -142,7 +141,12 @@ def _track(codec: str, fields: list[str], language: str | None, title: str | Non
         if hertz := re.fullmatch(r"(\d+) Hz", field):
             rate, channels = int(hertz[1]), count_channels(following)
     known = language if language and language not in ("und", "unk") else None
-    return Track(rate, channels, codec.split()[0] if codec.strip() else "unknown", known, title)
+    return Track(rate, channels, _codec(codec), known, title)
+
+
+def _codec(text: str) -> str:
+    """Its name, without what ffmpeg says of its kind."""
+    return text.split()[0] if text.strip() else "unknown"
 
 
 _NAMED = {"mono": 1, "stereo": 2, "downmix": 2, "binaural": 2, "quad": 4, "hexagonal": 6, "octagonal": 8, "cube": 8}

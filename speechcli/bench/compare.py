@@ -206,7 +206,8 @@ def _told(metric: Metric, found: Judged) -> str:
             return f"the same errors in {several(found.recordings, 'recording')}"
         few = several(found.recordings, "recording")
         return f"{difference(metric, found.change)}; {few} cannot tell chance from a change"
-    spread = f"{difference(metric, found.interval.low)} to {difference(metric, found.interval.high)}"
+    low, high = difference(metric, found.interval.low), difference(metric, found.interval.high)
+    spread = f"{low.partition(' ')[0]} to {high.partition(' ')[0]}"
     few = f", only {several(found.recordings, 'recording')}" if found.recordings < FEW else ""
     return f"{difference(metric, found.change)}, 95 % interval {spread}{few}"
 

@@ -39,6 +39,15 @@ def figure(metric: Metric, value: float | None) -> str:
     return f"{value:.0f} ms" if metric == "boundary" else f"{100 * value:.1f} %"
 
 
+def tick(metric: Metric, value: float) -> str:
+    """A rate at an axis.
+
+    >>> tick("wer", 0.2), tick("wer", 0.025), tick("boundary", 20)
+    ('20 %', '2.5 %', '20 ms')
+    """
+    return f"{value:g} ms" if metric == "boundary" else f"{100 * value:.4g} %"
+
+
 def bare(metric: Metric, value: float | None) -> str:
     """The same without its unit, which the column has in its name."""
     return figure(metric, value).partition(" ")[0]

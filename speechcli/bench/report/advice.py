@@ -43,7 +43,7 @@ def advice(result: Result) -> Advice:
         return Advice(
             only.name,
             f"{only.name}: {wrong(metric, only.rate or 0.0)}{_spread(metric, only)}.",
-            (*_costs([only]), "Name more models with --model to choose among them."),
+            (*_costs(only), "Name more models with --model to choose among them."),
             cautions,
         )
     return replace(_by_both(metric, scored, there), cautions=cautions)
@@ -58,14 +58,14 @@ def _by_speed(there: Sequence[Standing]) -> Advice:
         return Advice(
             "",
             f"{timed[0].name} works {times(timed[0].rtfx)} times as fast as real time.",
-            (*_costs(timed), unknown),
+            (*_costs(timed[0]), unknown),
             (),
         )
     first, second = timed[:2]
     surely = standing.faster(first.system, second.system)
     headline = f"{first.name} is the fastest" + ("." if surely else ", as far as can be told.")
     told = "" if surely else f"Its lead over {second.name} is within what runs of the same work differ by."
-    return Advice(first.name, headline, (*filter(None, [told]), *_costs(timed), unknown), ())
+    return Advice(first.name, headline, (*filter(None, [told]), *_costs(timed[0]), unknown), ())
 
 
 def _by_both(metric: Metric, scored: Sequence[Standing], there: Sequence[Standing]) -> Advice:
@@ -78,10 +78,9 @@ def _by_both(metric: Metric, scored: Sequence[Standing], there: Sequence[Standin
     pick = max(alike, key=lambda s: (s.rtfx or 0.0, -alike.index(s)))
     if pick is not best and not (best.rtfx and standing.faster(pick.system, best.system)):
         pick = best  # neither more accurate nor surely faster
-    reasons = [*_why(metric, pick, best, alike, ranked, judged)]
+    reasons = [*_why(metric, pick, best, alike, ranked, judged), *_costs(pick)]
     reasons += _faster_one(metric, pick, run)
     reasons += _elsewhere(metric, pick, [s for s in scored if s not in run])
-    reasons += _costs([pick, *(s for s in there if s.name != pick.name)])
     reasons += _beaten(metric, run, pick)
     reasons += [f"How accurate {s.name} is was not scored." for s in there if s.rate is None]
     return Advice(pick.name, f"Use {pick.name}.", tuple(reasons), ())
@@ -118,7 +117,6 @@ def _why(
             f"It errs least on what was measured: {score}, {second.name} {figure(metric, second.rate)}. Whether that "
             f"holds for other recordings {several(judged[second.name].recordings, 'recording')} cannot tell."
         ]
-    names = [s.name for s in others]
     if all(s.rtfx and standing.faster(pick.system, s.system) for s in others):
         speed = (
             f"and it is the faster one: {times(pick.rtfx)} times real time, {second.name} {times(second.rtfx)} times."
@@ -127,7 +125,7 @@ def _why(
         speed = "and none is surely faster."
     return [
         f"It gets {score}. On {several(judged[second.name].recordings, 'recording')} no difference in accuracy can be "
-        f"told between it and {_named(names)} ({_rates(metric, others)}), {speed}"
+        f"told between it and {_named([s.name for s in others])} ({_rates(metric, others)}), {speed}"
     ]
 
 
@@ -139,7 +137,8 @@ def _faster_one(metric: Metric, pick: Standing, scored: Sequence[Standing]) -> l
     fastest = max(quick, key=lambda s: s.rtfx or 0.0)
     factor = (fastest.rtfx or 0.0) / (pick.rtfx or 1.0)
     rate = wrong(metric, fastest.rate or 0.0)
-    return [f"If speed matters more: {fastest.name} is {times(factor)} times as fast, with {rate}."]
+    hour = took(standing.an_hour(fastest.system) or 0.0)
+    return [f"If speed matters more: {fastest.name} is {times(factor)} times as fast (an hour in {hour}), with {rate}."]
 
 
 def _elsewhere(metric: Metric, pick: Standing, others: Sequence[Standing]) -> list[str]:
@@ -157,17 +156,13 @@ def _elsewhere(metric: Metric, pick: Standing, others: Sequence[Standing]) -> li
     return out
 
 
-def _costs(systems: Sequence[Standing]) -> list[str]:
+def _costs(pick: Standing) -> list[str]:
     """How long an hour takes, and how much memory."""
-    timed = [(s, took(seconds)) for s in systems if (seconds := standing.an_hour(s.system)) is not None]
-    if not timed:
+    if (seconds := standing.an_hour(pick.system)) is None:
         return []
-    first, hour = timed[0]
-    memory = first.system.memory
+    memory = pick.system.memory
     peak = f", and up to {size(memory)} of memory" if memory is not None else ""
-    rest = "; ".join(f"{s.name} {time}" for s, time in timed[1:])
-    others = f" The others: {rest}." if rest else ""
-    return [f"An hour of sound takes {first.name} {hour} on this machine{peak}.{others}"]
+    return [f"An hour of sound takes it {took(seconds)} on this machine{peak}."]
 
 
 def _beaten(metric: Metric, scored: Sequence[Standing], pick: Standing) -> list[str]:

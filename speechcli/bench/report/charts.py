@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import log
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from speechcli.bench import standing
@@ -16,7 +17,7 @@ from speechcli.bench.report.advice import advice
 from speechcli.bench.report.scales import linear, logarithmic
 from speechcli.bench.result import Result
 from speechcli.bench.standing import Standing
-from speechcli.bench.wording import SHORT, figure, several, times
+from speechcli.bench.wording import SHORT, figure, several, tick, times
 from speechcli.errors import UnavailableError
 from speechcli.scoring.rates import METRICS, Metric
 from speechcli.timeline.text import chopped, clean, width
@@ -34,6 +35,7 @@ _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "oo", "++", "--")
 _FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Microsoft YaHei", "Yu Gothic", "Hiragino Sans")
 _TURNING = dict.fromkeys((0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))  # marks of UAX #9
 _NAME: Final = 32  # columns
+_WIDE, _HIGH = 0.24, 0.11  # shares of the picture that a name takes
 _ONE_AT_A_TIME = threading.Lock()  # matplotlib's settings are the process's
 
 
@@ -84,27 +86,55 @@ def _against_speed(axes: Axes, found: Sequence[Standing], metric: Metric | None)
             axes.plot([speed, speed], s.interval, "_-", color="black", linewidth=1, markersize=8, zorder=2)
         colour, marker = _COLOURS[n % len(_COLOURS)], _MARKERS[n % len(_MARKERS)]
         axes.plot([speed], [rate], marker, color=colour, markeredgecolor="black", markersize=9, zorder=3)
-        right = speed > (start * end) ** 0.5
+    for n, (right, above) in _corners(
+        [(log((s.rtfx or 1.0) / start) / log(end / start), (s.rate or 0.0) / top) for _, s in points]
+    ):
+        s = points[n][1]
         axes.annotate(
-            f"{_fitting(s.name)}\n{figure(metric, rate)}, {times(speed)}x",
-            (speed, rate),
-            xytext=(-9 if right else 9, 3),
+            f"{_fitting(s.name)}\n{figure(metric, s.rate)}, {times(s.rtfx)}x",
+            (s.rtfx or 0.0, s.rate or 0.0),
+            xytext=(9 if right else -9, 3 if above else -3),
             textcoords="offset points",
-            ha="right" if right else "left",
+            ha="left" if right else "right",
+            va="bottom" if above else "top",
             fontsize=9,
             parse_math=False,
         )
     axes.set_xscale("log")
     axes.set_xlim(start, end)
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks(ticks, [f"{speed:g}" for speed in ticks])
     axes.set_xticks([], minor=True)
     axes.set_ylim(0, top * 1.08)
-    axes.set_yticks(steps, [figure(metric, step) for step in steps])
+    axes.set_yticks(steps, [tick(metric, step) for step in steps])
     axes.set_xlabel("faster →   seconds of sound a second of work (RTFx)")
     axes.set_ylabel(f"{METRICS[metric]}\n← better")
     axes.grid(color="#dddddd", linewidth=0.5)
     axes.set_axisbelow(True)
     axes.set_title("whiskers: 95 % intervals; dashed: nobody is both better and faster", loc="right", fontsize=8)
+
+
+def _corners(places: Sequence[tuple[float, float]]) -> Iterator[tuple[int, tuple[bool, bool]]]:
+    """Whether the name of each point goes to its right, and whether above: where no other name stands.
+
+    places: of the points, as shares of the picture from its lower left corner.
+    """
+    taken: list[tuple[float, float]] = []
+    for n, (x, y) in enumerate(places):
+        sides = sorted(
+            ((True, True), (True, False), (False, True), (False, False)), key=lambda side: side[0] != (x < 0.5)
+        )
+        middles = [
+            (x + (0.5 if right else -0.5) * _WIDE, y + (0.5 if above else -0.5) * _HIGH) for right, above in sides
+        ]
+        free = [i for i, middle in enumerate(middles) if _is_free(middle, taken)]
+        chosen = free[0] if free else 0
+        taken.append(middles[chosen])
+        yield n, sides[chosen]
+
+
+def _is_free(middle: tuple[float, float], taken: Sequence[tuple[float, float]]) -> bool:
+    inside = middle[1] > _HIGH / 2
+    return inside and not any(abs(middle[0] - x) < _WIDE and abs(middle[1] - y) < _HIGH for x, y in taken)
 
 
 def _plain_bars(axes: Axes, found: Sequence[Standing], metric: Metric | None) -> None:
@@ -139,7 +169,7 @@ def _per_recording(axes: Axes, result: Result, metric: Metric, names: Sequence[s
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), [_fitting(name) for name in names], parse_math=False)
     axes.tick_params(labelsize=8)
-    axes.xaxis.set_major_formatter(lambda value, _: figure(metric, value))
+    axes.xaxis.set_major_formatter(lambda value, _: tick(metric, value))
     whole = len({run.recording for system in result.systems for run in system.runs if metric in run.scores})
     which = f"the {len(names)} hardest of {whole} recordings" if len(names) < whole else several(whole, "recording")
     axes.set_title(f"{SHORT[metric]} of {which}", loc="left", fontsize=10)

@@ -23,13 +23,16 @@ from speechcli.formats.html.shell import block, escaped, isolated, shell
 from speechcli.scoring.rates import METRICS, Metric
 
 _SPEED: Final = "rtfx"
-_SHOWN: Final[dict[str, str]] = {**METRICS, _SPEED: "speed (RTFx): seconds of sound a second of work"}
+_SHOWN: Final[dict[str, str]] = {
+    **{str(metric): meaning for metric, meaning in METRICS.items()},
+    _SPEED: "speed (RTFx): seconds of sound a second of work",
+}
 _NORMALIZERS: Final = {
     "english": "Whisper's English normaliser (lower case, no punctuation, numbers and spellings made alike)",
     "basic": "Whisper's basic normaliser (lower case, no punctuation)",
     "none": "none: texts are compared as they are",
 }
-_MARKS: Final = {"better": "▲", "same": "=", "worse": "▼", "unknown": "?"}
+_MARKS: Final = {"worse": "▼", "better": "▲", "unknown": "?", "same": "="}  # as they are told
 
 
 def page(result: Result, comparison: Comparison | None = None) -> Iterator[str]:
@@ -79,10 +82,10 @@ def _answer(told: Advice) -> Iterator[str]:
 
 def _compared(comparison: Comparison) -> Iterator[str]:
     yield '<section aria-labelledby="before"><h2 id="before">Compared with before</h2>\n'
-    yield f"<p>{isolated(comparison.text[-1])}</p>\n"
+    yield f"<p>{isolated(_capital(comparison.text[-1]))}.</p>\n"
     heads = ("System", "What", "Before", "Now", "Verdict", "How sure")
     yield _scroll("Compared with before", "".join(f'<th scope="col">{head}</th>' for head in heads))
-    for line in comparison.lines:
+    for line in sorted(comparison.lines, key=lambda line: list(_MARKS).index(line.verdict)):
         verdict = f'<span class="verdict {line.verdict}">{_MARKS[line.verdict]} {WORDS[line.verdict]}</span>'
         cells = (isolated(line.what), escaped(line.old), escaped(line.new), verdict, isolated(line.told))
         yield f'<tr><th scope="row">{isolated(line.system)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>\n'
@@ -263,6 +266,10 @@ def _sorter(name: str, meaning: str, number: bool) -> str:
     title = f' title="{escaped(meaning)}"' if meaning and meaning != name else ""
     kind = ' class="number"' if number else ""
     return f'<th scope="col"{kind}><button type="button"{title}>{escaped(name)}</button></th>'
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _date(made: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from speechcli.bench import standing
 from speechcli.bench.report.scales import linear, logarithmic
 from speechcli.bench.standing import Standing
-from speechcli.bench.wording import SHORT, figure, times
+from speechcli.bench.wording import SHORT, figure, tick, times
 from speechcli.formats.html.shell import escaped, isolated
 from speechcli.scoring.rates import METRICS, Metric
 
@@ -52,13 +52,13 @@ def scatter(found: Sequence[Standing], metric: Metric, pick: str) -> Iterator[st
     points = _labelled([_placed(n, s, across, down) for n, s in some])
     yield '<section aria-labelledby="chart"><h2 id="chart">Errors against speed</h2>\n<figure><div class="plot">\n'
     yield f'<svg class="rates" width="56" height="{_BOTTOM + 40}" aria-hidden="true">'
-    yield "".join(f'<text x="50" y="{down(s) + 4:.1f}" text-anchor="end">{figure(metric, s)}</text>' for s in steps)
+    yield "".join(f'<text x="50" y="{down(s) + 4:.1f}" text-anchor="end">{tick(metric, s)}</text>' for s in steps)
     yield f'</svg>\n<svg width="100%" height="{_BOTTOM + 40}" role="img" aria-label="{_described(points, metric)}">'
     yield "".join(f'<line class="grid" x1="0" x2="100%" y1="{down(s):.1f}" y2="{down(s):.1f}"/>' for s in steps)
-    for tick in ticks:
-        x, anchor = across(tick), "start" if tick == start else "end" if tick == end else "middle"
+    for speed in ticks:
+        x, anchor = across(speed), "start" if speed == start else "end" if speed == end else "middle"
         yield f'<line class="grid" x1="{x:.2f}%" x2="{x:.2f}%" y1="{_TOP}" y2="{_BOTTOM}"/>'
-        yield f'<text x="{x:.2f}%" y="{_BOTTOM + 20}" text-anchor="{anchor}">{tick:g}×</text>'
+        yield f'<text x="{x:.2f}%" y="{_BOTTOM + 20}" text-anchor="{anchor}">{speed:g}×</text>'
     yield from _edge(found, across, down)
     yield "".join(_whisker(p) for p in points)
     yield "".join(_point(p, p.standing.name == pick) for p in points)

@@ -69,7 +69,7 @@ def by_speaker(segments: Iterable[Segment]) -> list[Segment]:
 
 
 def meeteval() -> ModuleType:
-    """The package, which keeps its warnings to those who listen. Raises UnavailableError."""
+    """The package, which keeps its warnings to itself. Raises UnavailableError."""
     try:
         import meeteval.io
         import meeteval.wer
@@ -79,9 +79,7 @@ def meeteval() -> ModuleType:
             INSTALL,
         ) from error
     for name in _LOGGERS:
-        logger = logging.getLogger(name)
-        if not logger.handlers:
-            logger.addHandler(logging.NullHandler())
+        logging.getLogger(name).setLevel(logging.ERROR)
     module: ModuleType = meeteval
     return module
 

@@ -22,9 +22,9 @@ def executable() -> str | None:
     return os.environ.get("CHROMIUM") or next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser, started once: a playwright Browser."""
+    """The browser, a playwright Browser. Gone after the file: while it runs, nothing else can use asyncio here."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install speechcli[test]")
     path = executable()
     if path is None:

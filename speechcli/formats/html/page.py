@@ -29,13 +29,17 @@ SCRIPTS: Final = tuple("writing edit captions save player timeline view search f
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")  # makes "gpj.exe" look like "exe.jpg"
+_LANGUAGE = re.compile("[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")  # BCP 47, as far as we need it
 _PIECE = 3 * 2**16  # bytes of a recording at a time: a multiple of 3, which base64 needs
 
 
 def page(transcript: Transcript, style: Style = Style(), beside: Beside = NOTHING) -> Iterator[str]:
     """The page, piece by piece; the same bytes for the same transcript. style: of the captions it can save."""
     name = _TURNED.sub("\ufffd", clean(transcript.source)) or "recording"
-    data = {"document": jsondoc.document(transcript, words_again=False), "page": block(_page(transcript, style, beside))}
+    data = {
+        "document": jsondoc.document(transcript, words_again=False),
+        "page": block(_page(transcript, style, beside)),
+    }
     if beside.media.data:
         data["media-bytes"] = _embedded(beside.media.data)
     yield from shell(
@@ -89,7 +93,7 @@ def _body(transcript: Transcript, beside: Beside, name: str) -> str:
         "facts": " · ".join(_facts(transcript)),
         "notes": "".join(_notes(transcript, beside)),
         "media": _media(beside.media),
-        "language": f' lang="{escaped(transcript.language)}"' if transcript.language else "",
+        "language": f' lang="{language}"' if _LANGUAGE.fullmatch(language := transcript.language or "") else "",
     }
     return _SLOT.sub(lambda slot: parts[slot[1]], asset("page.html"))
 

@@ -9,6 +9,7 @@
  */
 function makeView(main, page) {
   const HOLD = 0.3; // seconds that a word stays lit in a silence
+  const LANGUAGE = /^[a-z]{2,3}(?:-[a-z0-9]{2,8})*$/i;
   const CUES = { gap: 'Speech without text', dropped: 'Taken out', unwritten: 'Heard, but not in the text' };
   let doc = null;
   let people = [];
@@ -108,7 +109,7 @@ function makeView(main, page) {
     }
     const said = element('p', 'said');
     said.dir = 'auto';
-    if (segment.language && segment.language !== doc.language) said.lang = segment.language;
+    if (segment.language !== doc.language && LANGUAGE.test(segment.language ?? '')) said.lang = segment.language;
     words[i] = fill(said, segment, i);
     node.append(by, said);
     place.set(node, i);

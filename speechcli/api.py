@@ -30,8 +30,9 @@ from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Transcript
 from speechcli.errors import DataError, MediaError, UsageError
 from speechcli.formats import table
-from speechcli.jobs import aligned, batch, channels, diarized, run
-from speechcli.jobs.job import Job, Question, Text, counts_of, rules_of
+from speechcli.formats.html.beside import NOTHING
+from speechcli.jobs import aligned, batch, channels, diarized, pages, run
+from speechcli.jobs.job import Job, Page, Question, Text, counts_of, rules_of
 from speechcli.jobs.output import write_atomically
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, sources
@@ -254,15 +255,30 @@ def load(path: str | Path) -> Transcript:
     return table.read(Path(path))
 
 
-def save(transcript: Transcript, path: str | Path, format: str | None = None, style: Style = Style()) -> None:  # noqa: A002
+def save(
+    transcript: Transcript,
+    path: str | Path,
+    format: str | None = None,  # noqa: A002
+    style: Style = Style(),
+    media: str | Path | None = None,
+    embed_media: bool = False,
+) -> None:
     """Writes a transcript; the suffix says the format unless it is named. Atomic: a failure leaves what was there.
 
-    Raises DataError where the format needs what the transcript lacks, UsageError, DiskError, OutputError.
+    media: the recording that a page (html) plays, by a link, or out of the page itself. Raises DataError where the
+    format needs what the transcript lacks, MediaError, UsageError, DiskError, OutputError.
     """
     known = table.named(format) if format is not None else table.by_suffix(Path(path))
     if known is None:
         raise UsageError(f"{path}: no format has this suffix", f"name one of {', '.join(table.FORMATS)}")
-    write_atomically(Path(path), table.pieces(known.name, transcript, style))
+    if known.kind != "page" and (media is not None or embed_media):
+        raise UsageError(f"media is for pages, and {path} is none", "talk.html, for instance")
+    made = pages.Made(NOTHING)
+    if media is not None:
+        made = pages.of_file(transcript, None, Path(path), Page(embed_media), Path(media))
+    elif embed_media:
+        raise UsageError("embed_media: which recording?", "name it: media='talk.mp3'")
+    write_atomically(Path(path), table.pieces(known.name, transcript, style, made.beside))
 
 
 def question_of(options: Options, resolved: registry.Resolved) -> Question:

@@ -18,6 +18,7 @@ from speechcli.jobs.manifest import Manifest, Output, load, nearest
 from speechcli.jobs.output import digest_of
 from speechcli.media import embedding, ffmpeg, files, peaks, probe
 from speechcli.scoring import references, words
+from speechcli.scoring.rates import Rate
 from speechcli.scoring.references import Folder, Found
 
 NORMALIZER = "english"  # Whisper's, which most figures are given in
@@ -156,6 +157,8 @@ def of_file(
     source = media
     if source is None or source == folder:
         source = recording_of(transcript, text or Path(transcript.source), folder)
+    if source is None and media is None and text is not None:
+        source = _made_from(text)
     name = Path(transcript.source).name if source is None else source.name
     marks: tuple[Mark, ...] | None = None
     line = ""
@@ -242,6 +245,12 @@ def reference_of(job: Job, page: Page) -> tuple[Path, ...]:
         return ()
 
 
+def _made_from(text: Path) -> Path | None:
+    """The recording that we made a transcript from, as the manifest of its folder knows."""
+    owner = load(nearest(text.parent)).owner(text)
+    return owner if owner is not None and owner.suffix.lower() in files.SUFFIXES and owner.is_file() else None
+
+
 def _found(known: Folder, page: Page, media: Path, tree: Path | None = None) -> Found:
     """The files among the references that are a recording's. Raises DataError."""
     if page.one:
@@ -260,9 +269,17 @@ def scored(transcript: Transcript, found: Found, name: str) -> tuple[tuple[Mark,
     if reference.text is None:
         return None, "", (f"no errors shown: {found.files[0].name} has no words", *reference.notes)
     marks, rate = words.marks(transcript, reference.text, NORMALIZER)
+    return marks, told(rate, NORMALIZER), reference.notes
+
+
+def told(rate: Rate, normalizer: str) -> str:
+    """How a page says what it was compared by.
+
+    >>> told(Rate((("substituted", 3),), 60), "english")
+    'WER 5.0 % (3 of 60 words), normalizer english'
+    """
     share = "" if rate.value is None else f"{100 * rate.value:.1f} % "
-    line = f"WER {share}({rate.errors:.0f} of {rate.length:.0f} words), normalizer {NORMALIZER}"
-    return marks, line, reference.notes
+    return f"WER {share}({rate.errors:.0f} of {rate.length:.0f} words), normalizer {normalizer}"
 
 
 def _key(rendering: Rendering, embedded: bool, reference: tuple[Path, ...], home: str) -> str:

@@ -147,7 +147,7 @@ def test_all_is_what_the_transcript_can_fill_and_spares_the_input(speechcli, tal
 
     assert done.code == 0
     assert done.err.splitlines()[-1] == "sub.srt: left out: ctm, rttm"
-    assert len(list((talk / "out").iterdir())) == len(table.FORMATS) - 2
+    assert len(list((talk / "out").iterdir())) == len(table.ALL) - 2
     assert speechcli("convert", "talk.json", "-f", "all").code == 0
 
 

@@ -24,7 +24,8 @@ def test_examples_in_docstrings(module):
         (["srt"], (("srt",), True)),
         (["srt,json", "VTT", ".srt"], (("srt", "json", "vtt"), True)),
         (["verbose-json", "TextGrid", "webvtt"], (("verbose_json", "textgrid", "vtt"), True)),
-        (["srt,all"], (tuple(table.FORMATS), False)),
+        (["srt,all"], (table.ALL, False)),
+        (["all,page"], ((*table.ALL, "html"), False)),
     ],
 )
 def test_formats(given, meant):

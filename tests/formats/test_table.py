@@ -11,14 +11,14 @@ from speechcli.core.transcript import Transcript, Turn
 from speechcli.errors import DataError, UsageError
 from speechcli.formats import table
 
-NAMES = "json srt vtt txt tsv lrc ass ctm stm rttm textgrid audacity verbose_json seglst".split()
+NAMES = "json srt vtt txt tsv lrc ass ctm stm rttm textgrid audacity verbose_json seglst html".split()
 
 
 def test_names_and_suffixes() -> None:
     assert list(table.FORMATS) == NAMES
     assert [f.suffix for f in table.FORMATS.values()] == (
-        ".json .srt .vtt .txt .tsv .lrc .ass .ctm .stm .rttm .TextGrid .labels.txt .verbose.json .seglst.json".split()
-    )
+        ".json .srt .vtt .txt .tsv .lrc .ass .ctm .stm .rttm .TextGrid .labels.txt .verbose.json .seglst.json .html"
+    ).split()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,9 @@ def test_what_a_transcript_can_fill() -> None:
     assert table.fillable(TALK) == NAMES
     assert table.fillable(EMPTY) == NAMES
     assert table.fillable(NAMELESS) == [name for name in NAMES if name not in ("ctm", "rttm")]
-    assert table.fillable(Transcript("a", 1.0, turns=(Turn(0, 1, "A"),))) == ["json", "rttm", "textgrid", "audacity"]
+    assert table.fillable(Transcript("a", 1.0, turns=(Turn(0, 1, "A"),))) == [
+        *("json", "rttm", "textgrid", "audacity", "html")
+    ]
     assert "ctm" not in table.fillable(replace(TALK, segments=(*TALK.segments, *NAMELESS.segments)))
 
 

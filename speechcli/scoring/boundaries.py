@@ -37,8 +37,8 @@ def boundary(
     """Distances of the edges of words that both have, and their sum over their number.
 
     Words are paired as by `wer`: those that are equal after the normaliser. Where it makes one of several ("twenty
-    five": 25) or several of one, the outer edges are compared. The distances are in ms, start and end in turn, above
-    zero where what was found is late.
+    five": 25) the outer edges are compared; "I'm" and "I am" are left out. The distances are in ms, start and end in
+    turn, above zero where what was found is late.
     """
     distances: list[int] = []
     for wanted, got in _paired(reference, found, normalizer):

@@ -27,7 +27,7 @@ import psutil  # type: ignore[import-untyped]
 
 from speechcli import api
 from speechcli.api import Diarization, Options
-from speechcli.backends import catalog
+from speechcli.backends import registry
 from speechcli.bench import child
 from speechcli.bench.result import Run, System
 from speechcli.core.span import Seconds
@@ -133,15 +133,20 @@ def check(subject: Subject) -> str:
 
     Raises UsageError, UnavailableError, DataError.
     """
+    options = subject.options
+    if isinstance(options, Options):  # what does not transcribe is not to be fetched for it
+        registry.family_of(
+            registry.Wanted(
+                options.model, attention=options.attention, quantize=options.quantize, compile=options.compile
+            )
+        )
     try:
-        return api.check(replace(subject.options, offline=True))
+        return api.check(replace(options, offline=True))
     except UnavailableError as error:
         lacking, forbidden, _ = error.message.partition(" and --offline forbids")
         if not forbidden:
             raise
-        known = catalog.find(subject.options.model)
-        name = known.name if known is not None else subject.options.model
-        raise UnavailableError(lacking, f"speechcli models pull {name}") from error
+        raise UnavailableError(lacking, error.hint) from error
 
 
 def measured(

@@ -85,7 +85,9 @@ def test_what_browsers_do_not_play_is_told_and_embedded_as_mp3(make, spoken, ffm
     (tmp_path / "held.mp3").write_bytes(held.data)
     again = probe(tmp_path / "held.mp3", ffmpeg)
     assert [track.codec for track in again.tracks] == ["mp3"]
-    assert abs(delay(heard(path, ffmpeg), heard(tmp_path / "held.mp3", ffmpeg))) < 0.005, "words are lit as they are said"
+    assert abs(delay(heard(path, ffmpeg), heard(tmp_path / "held.mp3", ffmpeg))) < 0.005, (
+        "words are lit as they are said"
+    )
 
 
 def test_mp3_is_made_at_a_constant_rate_that_browsers_can_seek_in(make, ffmpeg, tmp_path):
@@ -107,7 +109,12 @@ def test_mp3_is_made_at_a_constant_rate_that_browsers_can_seek_in(make, ffmpeg, 
         ("a.mp4", ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"), True, ""),
         ("a.webm", ("-c:v", "libvpx", "-c:a", "libopus"), True, ""),
         ("a.mp4", ("-c:v", "mpeg4", "-c:a", "aac"), False, "not all browsers play mpeg4 pictures"),
-        ("a.mkv", ("-c:v", "libx264", "-c:a", "aac"), False, "browsers do not play aac in a file of this kind (matroska)"),
+        (
+            "a.mkv",
+            ("-c:v", "libx264", "-c:a", "aac"),
+            False,
+            "browsers do not play aac in a file of this kind (matroska)",
+        ),
     ],
 )
 def test_a_film_stays_one_where_browsers_play_it(make, spoken, ffmpeg, name, codecs, video, problem):

@@ -21,6 +21,7 @@ COMMANDS = {
     "diarize": "Find out who speaks when.",
     "stream-mic": "Live captions of what is being said.",
     "convert": "Write finished transcripts in other formats, without a model.",
+    "bench": "Measure models on your own recordings: errors, speed, memory.",
     "models": "List the models; fetch or remove one.",
     "doctor": "Check this machine: ffmpeg, model, memory, devices.",
     "completion": "Print the completion script of a shell.",
@@ -33,6 +34,7 @@ CONFIGURABLE = (
     "diarize",
     "stream-mic",
     "convert",
+    "bench",
     "models",
 )  # what takes defaults from configuration files
 
@@ -40,7 +42,7 @@ COMPLETE_VARIABLE = "_SPEECHCLI_COMPLETE"  # what the completion scripts set
 
 _SCREEN = "Screen"  # the panel of options about what is shown
 
-_ASK_FOR_INPUT = ("transcribe", "align", "diarize", "convert")  # without any argument these show their help
+_ASK_FOR_INPUT = ("transcribe", "align", "diarize", "convert", "bench")  # without any argument these show their help
 
 _CALLED_ELSEWHERE = {
     "attn-impl": "attn-implementation",

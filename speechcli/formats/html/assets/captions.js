@@ -24,6 +24,8 @@ const captions = (() => {
   const SLOPE = 0.04; // of a line, per squared column off the ideal
   const BOTTOM_HEAVY = 1; // columns that upper lines are ideally shorter
 
+  const last = (text) => [...text].at(-1);
+
   /** The name before what was said; "" when nobody is known: text.label. */
   function label(speaker) {
     const name = writing.clean(speaker ?? '').replaceAll('[', '(').replaceAll(']', ')');
@@ -44,10 +46,35 @@ const captions = (() => {
       const held = parts.map((part, k) => ({ segment: doc.segments[part[0]], part, share: spoken.get(`${i} ${k}`) }));
       const speaker = held[0].segment.speaker ?? null;
       const same = held.every(({ segment, share }) => !share && (segment.speaker ?? null) === speaker);
-      return same ? [{ start, end, lines, speaker }] : anew(start, end, held, cues, labels);
+      if (!same) return anew(start, end, held, cues, labels);
+      const words = longer(lines, speaker, cues, labels) ? wordsIn(lines, start, end) : null;
+      return words ? broken(words, start, end, speaker, [], cues, labels) : [{ start, end, lines, speaker }];
     });
     for (const segment of unshown(doc, rows)) insert(out, segment, cues, labels);
     return out;
+  }
+
+  /** Whether a first line has not the room it had, because the speaker has a longer name. */
+  function longer(lines, speaker, cues, labels) {
+    return labels && !cues.keep && writing.width(lines[0]) > limitsOf(speaker, cues, labels).first;
+  }
+
+  /** Columns of the first line and of the others, lines, words a line. */
+  function limitsOf(speaker, cues, labels) {
+    const taken = labels ? writing.width(label(speaker)) : 0;
+    const first = Math.max(cues.width - taken, Math.floor(cues.width / 2));
+    return { first, width: cues.width, lines: cues.lines, words: cues.words ?? cues.width };
+  }
+
+  /** The words of lines that are to be broken anew; in writing without blanks none stands between two lines. */
+  function wordsIn(lines, start, end) {
+    const texts = lines.flatMap((line, k) => {
+      const joint = k > 0 && writing.breakable(last(lines[k - 1]), writing.first(line));
+      return line
+        .split(' ')
+        .flatMap((token, i) => writing.pieces(token).map((piece, n) => (n || (joint && !i) ? piece : ` ${piece}`)));
+    });
+    return shared(texts, start / 1000, end / 1000);
   }
 
   /** What each part of a row holds of a segment with a new text: words, by "row part". */
@@ -130,11 +157,9 @@ const captions = (() => {
 
   /** Captions for some words of one speaker; more than one where one has not enough lines. own: lines they have. */
   function broken(words, start, end, speaker, own, cues, labels) {
-    const taken = labels ? writing.width(label(speaker)) : 0;
-    const room = Math.max(cues.width - taken, Math.floor(cues.width / 2));
-    const limits = { first: room, width: cues.width, lines: cues.lines, words: cues.words ?? cues.width };
+    const limits = limitsOf(speaker, cues, labels);
     if (own.length && (cues.keep || fits(own, limits))) return [{ start, end, lines: own, speaker }];
-    return cut(atoms(words, room), start, end, limits).map((caption) => ({ ...caption, speaker }));
+    return cut(atoms(words, limits.first), start, end, limits).map((caption) => ({ ...caption, speaker }));
   }
 
   function fits(lines, limits) {
@@ -175,8 +200,6 @@ const captions = (() => {
   }
 
   // ---- lines
-
-  const last = (text) => [...text].at(-1);
 
   /** Words to what is never parted, none wider than `limit`: breaks.atoms. */
   function atoms(words, limit) {

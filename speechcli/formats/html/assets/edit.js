@@ -369,8 +369,7 @@ const edit = (() => {
       while (first < before.length && end(before[first]) <= from) first++;
       let last = first;
       while (last + 1 < before.length && before[last + 1].at < to) last++;
-      if (from === to || become[first] < 0) return;
-      for (let i = first + 1; i <= last; i++) if (become[i] !== become[i - 1] + 1 || become[i] < 1) return;
+      if (from === to || become[first] < 0 || become[last] < 0) return;
       const whole = before[first].at === from && end(before[last]) === to;
       const begin = after[become[first]].at + from - before[first].at;
       const stop = whole ? end(after[become[last]]) : begin + to - from;

@@ -7,7 +7,6 @@ too, for scripts, and not read again. Unknown keys are passed over: they may be 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
@@ -22,6 +21,7 @@ from speechcli.scoring.rates import METRICS, Metric, Rate
 SCHEMA: Final = "speechcli-bench/1"
 _FAMILY: Final = "speechcli-bench/"
 _NORMALIZERS: Final = ("english", "basic", "none")
+_MOST: Final = 1e18  # of anything; sums of more would be no numbers
 _HALF = re.compile("[\ud800-\udfff]")
 _T = TypeVar("_T")
 
@@ -217,7 +217,7 @@ def _flag(value: Any) -> bool:
 
 def _amount(value: Any) -> float:
     """A number from 0 up; whole ones stay whole."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
         raise TypeError(f"no amount: {_short(value)}")
     return value
 

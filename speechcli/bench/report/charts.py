@@ -35,7 +35,7 @@ _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "oo", "++", "--")
 _FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Microsoft YaHei", "Yu Gothic", "Hiragino Sans")
 _TURNING = dict.fromkeys((0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))  # marks of UAX #9
 _NAME: Final = 32  # columns
-_WIDE, _HIGH = 0.24, 0.11  # shares of the picture that a name takes
+_WIDE, _HIGH = 0.22, 0.09  # shares of the picture that a name takes
 _ONE_AT_A_TIME = threading.Lock()  # matplotlib's settings are the process's
 
 
@@ -133,7 +133,7 @@ def _corners(places: Sequence[tuple[float, float]]) -> Iterator[tuple[int, tuple
 
 
 def _is_free(middle: tuple[float, float], taken: Sequence[tuple[float, float]]) -> bool:
-    inside = middle[1] > _HIGH / 2
+    inside = _WIDE / 2 < middle[0] < 1 - _WIDE / 2 and middle[1] > _HIGH / 2
     return inside and not any(abs(middle[0] - x) < _WIDE and abs(middle[1] - y) < _HIGH for x, y in taken)
 
 
@@ -172,8 +172,8 @@ def _per_recording(axes: Axes, result: Result, metric: Metric, names: Sequence[s
     axes.xaxis.set_major_formatter(lambda value, _: tick(metric, value))
     whole = len({run.recording for system in result.systems for run in system.runs if metric in run.scores})
     which = f"the {len(names)} hardest of {whole} recordings" if len(names) < whole else several(whole, "recording")
-    axes.set_title(f"{SHORT[metric]} of {which}", loc="left", fontsize=10)
-    for text in axes.legend(fontsize=8, loc="lower right").get_texts():
+    axes.set_xlabel(f"{SHORT[metric]} of {which}")
+    for text in axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False).get_texts():
         text.set_parse_math(False)
 
 

@@ -16,7 +16,7 @@ Piece: TypeAlias = str | Pair  # words on which both agree, or an error
 CONTEXT: Final = 4  # words shown each side of an error
 BUDGET: Final = 1_500_000  # characters of snippets in a page, however many recordings there are
 _LONGEST: Final = 160  # characters of a word: text without blanks is one
-_MOST: Final = 12  # confusions of a kind
+_MOST: Final = 8  # confusions of a kind
 
 
 @dataclass(frozen=True, slots=True)

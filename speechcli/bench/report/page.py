@@ -98,7 +98,7 @@ def _compared(comparison: Comparison) -> Iterator[str]:
 def _figures(result: Result, pick: str) -> Iterator[str]:
     shown = table(result)
     yield '<section aria-labelledby="figures"><h2 id="figures">The figures</h2>\n'
-    heads = '<th scope="col">#</th>' + "".join(_sorter(c.name, c.meaning, c.figure) for c in shown.columns)
+    heads = '<th scope="col">#</th>' + "".join(_sorter(_capital(c.name), c.meaning, c.figure) for c in shown.columns)
     yield _scroll("The figures", heads)
     for number, row in enumerate(shown.rows, 1):
         chosen = ' class="pick"' if row[0].text == pick else ""

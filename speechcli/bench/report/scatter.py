@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, TypeAlias
 
@@ -20,8 +20,25 @@ _Scale: TypeAlias = Callable[[float], float]
 _TOP: Final = 14  # px: where the highest error lies
 _BOTTOM: Final = 330  # px: where none lies
 _LINE: Final = 17  # px of a label
-_WIDE: Final = 34  # percent of the width that a label may take
+_ROUND: Final = 2.0  # percent of the width that half a point takes where names are shown
+_LETTER: Final = 0.9  # percent of it that a letter takes
 _NAME: Final = 30  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A line's height of the picture. left, right: percent of its width; y: px."""
+
+    left: float
+    right: float
+    y: float
+
+    @property
+    def inside(self) -> bool:
+        return self.left >= 0 and self.right <= 100 and self.y <= _BOTTOM
+
+    def covers(self, other: _Box) -> bool:
+        return self.left < other.right and other.left < self.right and abs(self.y - other.y) < _LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +49,8 @@ class _Point:
     y: float  # px from above
     low: float  # px: the ends of the whisker
     high: float
-    label: float  # px: where its name stands
+    label: float = 0.0  # px: where its name stands
+    right: bool = True  # of the point
 
 
 def scatter(found: Sequence[Standing], metric: Metric, pick: str) -> Iterator[str]:
@@ -55,10 +73,12 @@ def scatter(found: Sequence[Standing], metric: Metric, pick: str) -> Iterator[st
     yield "".join(f'<text x="50" y="{down(s) + 4:.1f}" text-anchor="end">{tick(metric, s)}</text>' for s in steps)
     yield f'</svg>\n<svg width="100%" height="{_BOTTOM + 40}" role="img" aria-label="{_described(points, metric)}">'
     yield "".join(f'<line class="grid" x1="0" x2="100%" y1="{down(s):.1f}" y2="{down(s):.1f}"/>' for s in steps)
+    few = sum(f"{speed:e}".startswith("1.0") for speed in ticks) < 2  # tens, which a phone has room for
     for speed in ticks:
         x, anchor = across(speed), "start" if speed == start else "end" if speed == end else "middle"
         yield f'<line class="grid" x1="{x:.2f}%" x2="{x:.2f}%" y1="{_TOP}" y2="{_BOTTOM}"/>'
-        yield f'<text x="{x:.2f}%" y="{_BOTTOM + 20}" text-anchor="{anchor}">{speed:g}×</text>'
+        between = "" if few or f"{speed:e}".startswith("1.0") else ' class="between"'
+        yield f'<text{between} x="{x:.2f}%" y="{_BOTTOM + 20}" text-anchor="{anchor}">{speed:g}×</text>'
     yield from _edge(found, across, down)
     yield "".join(_whisker(p) for p in points)
     yield "".join(_point(p, p.standing.name == pick) for p in points)
@@ -76,18 +96,26 @@ def scatter(found: Sequence[Standing], metric: Metric, pick: str) -> Iterator[st
 def _placed(number: int, s: Standing, across: _Scale, down: _Scale) -> _Point:
     y = down(s.rate or 0.0)
     ends = (down(s.interval.low), down(s.interval.high)) if s.interval is not None else (y, y)
-    return _Point(number, s, across(s.rtfx or 1.0), y, *ends, label=y)
+    return _Point(number, s, across(s.rtfx or 1.0), y, *ends)
 
 
 def _labelled(points: Sequence[_Point]) -> list[_Point]:
-    """From above, each name so far down that it stands on none before it."""
+    """Each name beside its point, or as near as it covers neither another name nor another point."""
     out: list[_Point] = []
-    for p in sorted(points, key=lambda p: p.y):
-        label = p.y
-        for other in sorted(out, key=lambda o: o.label):
-            if abs(other.x - p.x) < _WIDE and abs(other.label - label) < _LINE:
-                label = other.label + _LINE
-        out.append(_Point(p.number, p.standing, p.x, p.y, p.low, p.high, label))
+    taken = [_Box(p.x - _ROUND, p.x + _ROUND, p.y) for p in points]
+    for n, p in enumerate(points):
+        others = taken[:n] + taken[n + 1 :]
+        width = len(_short(p.standing.name)) * _LETTER
+        sides = (True, False) if p.x < 50 else (False, True)
+        places = [(right, p.y + line * _LINE) for line in (0, 1, -1, 2, -2, 3) for right in sides]
+        boxes = [
+            _Box(p.x, p.x + _ROUND + width, y) if right else _Box(p.x - _ROUND - width, p.x, y) for right, y in places
+        ]
+        free = [i for i, box in enumerate(boxes) if box.inside and not any(box.covers(other) for other in others)]
+        chosen = free[0] if free else 0
+        taken.append(boxes[chosen])
+        right, y = places[chosen]
+        out.append(replace(p, label=y, right=right))
     return out
 
 
@@ -100,14 +128,17 @@ def _whisker(p: _Point) -> str:
 
 
 def _point(p: _Point, pick: bool) -> str:
-    left = p.x > 60
-    name = escaped(p.standing.name if len(p.standing.name) <= _NAME else p.standing.name[: _NAME - 1] + "…")
+    name = escaped(_short(p.standing.name))
     return (
         f'<svg class="point{" chosen" if pick else ""}" x="{p.x:.2f}%" overflow="visible">'
         f'<circle cy="{p.y:.1f}" r="10"/><text class="inside" y="{p.y + 4:.1f}" text-anchor="middle">{p.number}</text>'
-        f'<text class="name" x="{-15 if left else 15}" y="{p.label + 4:.1f}" '
-        f'text-anchor="{"end" if left else "start"}">{name}</text></svg>'
+        f'<text class="name" x="{15 if p.right else -15}" y="{p.label + 4:.1f}" '
+        f'text-anchor="{"start" if p.right else "end"}">{name}</text></svg>'
     )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME else name[: _NAME - 1] + "…"
 
 
 def _edge(found: Sequence[Standing], across: _Scale, down: _Scale) -> Iterator[str]:

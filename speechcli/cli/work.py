@@ -317,7 +317,8 @@ def _list(rendering: Rendering, roots: Mapping[Path, Manifest], choices: Choices
             code = code or error.exit_code
         else:
             if path is not None and not choices.quiet:
-                show.tell(f"all recordings -> {show.safe(path)}")
+                near = os.path.relpath(path)
+                show.tell(f"all recordings -> {show.safe(path if near.startswith(os.pardir) else near)}")
     return code
 
 

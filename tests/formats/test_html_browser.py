@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -435,8 +433,7 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(opened, tmp_path, name):
     assert page.evaluate("document.getElementById('player').getBoundingClientRect().height") < 740 / 3
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (360, True)], ids=["desk in light", "phone in the dark"])
 def test_axe_finds_nothing(opened, tmp_path, width, dark):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
     path = written(tmp_path, TALK, Beside(Media("", SAMPLE.read_bytes(), "audio/mpeg"), marks=MARKS, home="index.html"))
@@ -448,22 +445,27 @@ def test_axe_finds_nothing(opened, tmp_path, width, dark):
 
     press(page, "/")
     page.keyboard.type("of")
-    press(page, "Enter", "Escape")
+    press(page, "Enter", "Tab", "Tab")
     assert violations() == []
     press(page, "e", "Enter")
     assert violations() == []
-    press(page, "Escape", "?")
+    press(page, "Escape")
+    page.click("#theme")  # the other one
+    page.click("#save summary")
+    assert violations() == []
+    press(page, "?")
+    assert page.is_visible("#help")
     assert violations() == []
     press(page, "Escape", "s")
+    assert page.is_visible("#who")
     assert violations() == []
 
 
-def test_the_page_keeps_its_place_and_its_text_for_those_without_javascript(chromium, tmp_path):
+def test_without_javascript_the_page_says_what_it_needs(chromium, tmp_path):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(written(tmp_path, TALK).as_uri())
 
     assert "needs JavaScript" in page.inner_text("main")
-    assert re.search("5 words|words", page.inner_text("#facts"))
-    assert json.loads(page.text_content("#page"))["stem"] == "a talk"
+    assert "20 words" in page.inner_text("#facts")
     context.close()

@@ -135,6 +135,8 @@ def _notes(transcript: Transcript, beside: Beside) -> Iterator[str]:
         lead = "Not to be trusted" if bad else "To be checked"
         items = "".join(f"<li>{isolated(line)}</li>" for line in told)
         yield f'<div class="note{bad}"><strong>{lead}</strong><ul>{items}</ul></div>'
+    if beside.media.problem:
+        yield f'<p class="muted">Not every browser plays this recording: {isolated(clean(beside.media.problem))}</p>'
     if beside.marks is not None:
         counts = {kind: sum(m.kind == kind for m in beside.marks) for kind in ("substituted", "inserted", "deleted")}
         words = {"substituted": "wrong", "inserted": "too many", "deleted": "missing"}

@@ -3,8 +3,8 @@
 
 /**
  * @param {{edit: HTMLButtonElement, undo: HTMLButtonElement, save: HTMLDetailsElement, who: HTMLDialogElement,
- *   rename: HTMLInputElement, renameRow: HTMLElement, reassign: HTMLInputElement, people: HTMLElement,
- *   said: HTMLElement, problem: HTMLElement, main: HTMLElement}} parts
+ *   rename: HTMLInputElement, renameRow: HTMLElement, reassign: HTMLInputElement, reassignDo: HTMLButtonElement,
+ *   people: HTMLElement, said: HTMLElement, problem: HTMLElement, main: HTMLElement}} parts
  * @param {{doc: object, page: object}} state
  * @param {object} view
  * @param {() => void} changed shows the new document
@@ -72,14 +72,24 @@ function makeEditing(parts, state, view, changed) {
     const field = document.createElement('textarea');
     field.value = state.doc.segments[i].text;
     field.dir = 'auto';
+    field.rows = 1 + Math.ceil(field.value.length / 60); // where a browser does not size it by what is in it
     field.setAttribute('aria-label', `Text at ${clock(state.doc.segments[i].start)}`);
     const keys = document.createElement('p');
     keys.className = 'keys';
-    keys.textContent = 'Ctrl+Enter keeps it, Escape leaves it as it was';
+    const buttons = ['Keep', 'Leave as it was'].map((name, n) => {
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.textContent = name;
+      button.title = ['Ctrl+Enter', 'Escape'][n];
+      button.addEventListener('pointerdown', (event) => event.preventDefault()); // the field is not left by this
+      button.addEventListener('click', () => close(n === 0, true));
+      return button;
+    });
+    keys.append(...buttons);
     said.hidden = true;
     node.append(field, keys);
     let over = false;
-    const close = (keep) => {
+    const close = (keep, back) => {
       if (over) return;
       over = true;
       const text = field.value;
@@ -87,23 +97,27 @@ function makeEditing(parts, state, view, changed) {
       keys.remove();
       said.hidden = false;
       if (keep) apply((doc) => edit.retext(doc, i, text));
+      if (back) view.node(i).querySelector('.fix')?.focus();
     };
     field.addEventListener('keydown', (event) => {
       if (event.key === 'Escape' || (event.key === 'Enter' && (event.ctrlKey || event.metaKey))) {
         event.preventDefault();
         event.stopPropagation();
-        close(event.key === 'Enter');
-        view.node(i).querySelector('.fix')?.focus();
+        close(event.key === 'Enter', true);
       }
     });
-    field.addEventListener('blur', () => close(true));
+    field.addEventListener('blur', (event) => {
+      if (!keys.contains(event.relatedTarget)) close(true, false);
+    });
+    keys.addEventListener('focusout', (event) => {
+      if (event.relatedTarget !== field && !keys.contains(event.relatedTarget)) close(true, false);
+    });
     field.focus();
   }
 
   /** Keeps what stands in an open field. */
   function finish() {
-    const field = parts.main.querySelector('textarea');
-    if (field) field.blur();
+    if (parts.main.querySelector('textarea')) document.activeElement.blur();
   }
 
   /** Asks who speaks. */
@@ -123,21 +137,21 @@ function makeEditing(parts, state, view, changed) {
         return option;
       }),
     );
-    parts.who.returnValue = '';
     parts.who.showModal();
     (speaker == null ? parts.reassign : parts.rename).select();
   }
 
-  parts.who.addEventListener('close', () => {
-    const { speaker } = state.doc.segments[chosen] ?? {};
-    if (parts.who.returnValue === 'rename') apply((doc) => edit.renameSpeaker(doc, speaker, parts.rename.value));
-    if (parts.who.returnValue === 'reassign') apply((doc) => edit.reassign(doc, chosen, parts.reassign.value));
-    view.node(chosen)?.querySelector('.who')?.focus();
+  const form = parts.who.querySelector('form');
+  form.addEventListener('submit', (event) => {
+    const { speaker } = state.doc.segments[chosen];
+    if (event.submitter?.value === 'rename') apply((doc) => edit.renameSpeaker(doc, speaker, parts.rename.value));
+    if (event.submitter?.value === 'reassign') apply((doc) => edit.reassign(doc, chosen, parts.reassign.value));
   });
+  parts.who.addEventListener('close', () => view.node(chosen)?.querySelector('.who')?.focus());
   parts.reassign.addEventListener('keydown', (event) => {
-    if (event.key !== 'Enter') return; // the first button of a form is the one that enter presses
+    if (event.key !== 'Enter') return; // it would press the first button of the form
     event.preventDefault();
-    parts.who.close('reassign');
+    form.requestSubmit(parts.reassignDo);
   });
 
   parts.main.addEventListener('click', (event) => {

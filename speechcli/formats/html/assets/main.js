@@ -81,6 +81,7 @@ function main() {
       rename: $('rename'),
       renameRow: $('rename-row'),
       reassign: $('reassign'),
+      reassignDo: $('reassign-do'),
       people: $('people'),
       said: $('said'),
       problem: $('problem'),

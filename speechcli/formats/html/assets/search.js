@@ -160,9 +160,12 @@ function makeSearch(parts, view, go) {
   return {
     show(next) {
       doc = next;
+      if (!asked) return;
       const kept = now;
-      if (asked) run();
+      run();
       now = Math.min(kept, hits.length - 1);
+      paint();
+      tell();
     },
     focus() {
       parts.query.focus();

@@ -192,10 +192,14 @@ function makeTimeline(parts, duration, peaks, flags, go) {
   }
 
   let dragging = false;
-  parts.timeline.addEventListener('pointerdown', (event) => {
-    if (event.button !== 0 || event.clientX < parts.wave.getBoundingClientRect().left) return;
-    dragging = !parts.lanes.contains(event.target);
+  const onPicture = (event) => event.clientX >= parts.wave.getBoundingClientRect().left;
+  parts.seek.addEventListener('pointerdown', (event) => {
+    if (event.button !== 0 || !onPicture(event)) return;
+    dragging = true;
     go(moment(event));
+  });
+  parts.lanes.addEventListener('click', (event) => {
+    if (onPicture(event)) go(moment(event)); // no dragging: lanes can be scrolled by touch
   });
   addEventListener('pointermove', (event) => {
     if (dragging) go(moment(event));

@@ -234,6 +234,10 @@ def _read(path: Path, recording: str) -> _Read:
         return _Read(uem=tuple(merged(_uem(text, path.name))), notes=tuple(notes))
     transcript = table.parsed(kind, text, path.name)
     notes += transcript.verdict.notes
+    if models := [stage.model or stage.engine for stage in transcript.made_by if stage.stage not in _BY_HAND]:
+        edited = any(stage.stage == "edit" for stage in transcript.made_by)
+        known = "and edited: what was left as it was counts as right" if edited else "and is compared with all the same"
+        notes.append(f"{path.name} was made with {models[0]} {known}")
     if kind == "rttm":
         return _Read(turns=_rttm(text), notes=tuple(notes))
     ignored: tuple[Span, ...] = ()
@@ -399,7 +403,7 @@ def _made_by(path: Path) -> str:
         text, _ = opened.text_of(path)
         data: Any = json.loads(text)
         if isinstance(data, dict) and str(data.get("schema")).startswith("speechcli/"):
-            stages = [(row["stage"], row["model"]) for row in data["provenance"]["made_by"]]
+            stages = [(row["stage"], row["model"] or row["engine"]) for row in data["provenance"]["made_by"]]
             if any(stage == "edit" for stage, _ in stages):
                 return ""
             made = next((model for stage, model in stages if stage not in _BY_HAND), None)

@@ -97,12 +97,13 @@ def test_a_speakers_words_are_normalised_as_one_text() -> None:
 def test_a_segment_is_parted_where_its_words_have_other_speakers() -> None:
     words = (Word(0, 1, " good", speaker="a"), Word(1, 2, " day", speaker="b"), Word(2, 3, " sir"))
 
-    parted = by_speaker([Segment(0, 3, "good day sir", words, "a")])
+    parted = by_speaker([Segment(4, 5, "late", speaker="c"), Segment(0, 3, "good day sir", words, "a")])
 
     assert [(s.start, s.end, s.text, s.speaker) for s in parted] == [
         (0, 1, "good", "a"),
         (1, 2, "day", "b"),
         (2, 3, "sir", "a"),
+        (4, 5, "late", "c"),
     ]
 
 

@@ -95,6 +95,9 @@ def test_a_difference_is_drawn_recording_by_recording() -> None:
     assert forward is not None
     assert back is not None
     assert forward == pytest.approx((-back.high, -back.low))
+    assert forward.low < (pooled(new).value or 0) - (pooled(old).value or 0) < forward.high
+    width = max(one.high - one.low for one in (interval(old), interval(new)) if one is not None)
+    assert width < forward.high - forward.low < 2 * width  # variances of what is independent add
     with pytest.raises(ValueError, match="30 recordings and 29"):
         difference(old, new[1:])
     with pytest.raises(ValueError, match="2 recordings and 1"):

@@ -39,9 +39,9 @@ def put(audio: Path, **files: str) -> None:
         audio.with_suffix(f".{suffix}").write_text(text)
 
 
-def document(made: bool, stage: str = "transcribe") -> str:
+def document(*stages: str) -> str:
     words = (Word(0.0, 1.0, " good"), Word(1.0, 2.0, " morning"))
-    by = (Stage(stage, "faster-whisper 1.2", "tiny.en"),) if made else ()
+    by = tuple(Stage(stage, "faster-whisper 1.2", "tiny.en") for stage in stages)
     segments = (Segment(0.0, 2.0, "good morning", words, "A"),)
     return "".join(table.pieces("json", Transcript("talk.wav", 4.0, segments, made_by=by)))
 
@@ -63,7 +63,7 @@ def test_a_recording_without_references_says_so(audio: Path) -> None:
         ("srt", SRT, "Good morning.\nHello, Anna."),
         ("vtt", VTT, "Good morning.\nHello, Anna."),
         ("TextGrid", TEXTGRID, "good morning"),
-        ("json", document(made=False), "good morning"),
+        ("json", document(), "good morning"),
         ("rttm", RTTM, None),
     ],
 )
@@ -113,6 +113,16 @@ def test_where_two_have_other_words_the_first_in_order_counts_and_a_note_says_so
     assert reference.text == "Good morning. Hello, Hanna."
     assert reference.segments is not None
     assert reference.notes == ("talk.srt has other words than talk.txt, which count",)
+
+
+def test_segments_are_those_of_the_first_file_that_knows_all_speakers(audio: Path) -> None:
+    put(audio, ctm=CTM, vtt=VTT)
+
+    reference = read(beside(audio), audio.name, 4.0)
+
+    assert [segment.speaker for segment in reference.segments or ()] == ["Anna", "Ben"]
+    assert reference.turns == (Turn(0.0, 2.0, "Anna"), Turn(2.0, 4.0, "Ben"))
+    assert reference.words is not None
 
 
 def test_captions_that_say_the_same_in_other_case_are_no_reason_for_a_note(audio: Path) -> None:
@@ -206,7 +216,7 @@ def test_a_folder_without_references_or_none_at_all_is_named(tmp_path: Path) -> 
 
 
 def test_a_transcript_of_speechcli_is_no_reference_wherever_it_lies(audio: Path) -> None:
-    put(audio, json=document(made=True))
+    put(audio, json=document("transcribe", "align"))
 
     for found in (beside(audio), folder(audio.parent).of(audio)):
         assert found == Found((), ("talk.json is no reference: speechcli made it with tiny.en",))
@@ -215,11 +225,21 @@ def test_a_transcript_of_speechcli_is_no_reference_wherever_it_lies(audio: Path)
     assert "speechcli made it with tiny.en" in error.value.hint
 
 
-@pytest.mark.parametrize("stage", ["align", "edit"])
-def test_a_document_of_words_that_somebody_wrote_is_a_reference(audio: Path, stage: str) -> None:
-    put(audio, json=document(made=True, stage=stage))
+@pytest.mark.parametrize("stages", [(), ("align",), ("transcribe", "edit")], ids=["converted", "aligned", "edited"])
+def test_a_document_of_words_that_somebody_wrote_is_a_reference(audio: Path, stages: tuple[str, ...]) -> None:
+    put(audio, json=document(*stages))
 
     assert read(beside(audio), audio.name).text == "good morning"
+
+
+def test_what_a_model_had_a_part_in_is_told_where_it_is_used_all_the_same(audio: Path) -> None:
+    put(audio, json=document("transcribe", "edit"))
+    edited = read(beside(audio), audio.name)
+    put(audio, json=document("transcribe"))
+    named = read(Found((audio.with_suffix(".json"),)), audio.name)
+
+    assert edited.notes == ("talk.json was made with tiny.en and edited: what was left as it was counts as right",)
+    assert named.notes == ("talk.json was made with tiny.en and is compared with all the same",)
 
 
 def test_captions_that_the_manifest_lists_are_none_until_somebody_corrects_them(audio: Path) -> None:

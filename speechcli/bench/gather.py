@@ -84,11 +84,11 @@ class Gathering:
         self._machine = machine.facts()
 
     def take(self, event: Event) -> tuple[str, ...]:
-        """Takes it in, scored; what is odd about that, a line each, for people."""
+        """Takes it in, scored; what is odd about that, a line each, for people. A second time it changes nothing."""
         before = self._systems.get(event.system.name)
         runs = () if before is None else before.runs
         notes: tuple[str, ...] = ()
-        if isinstance(event, Measured):
+        if isinstance(event, Measured) and all(run.recording != event.recording.name for run in runs):
             reference, notes = self._reference(event)
             run, said = measure.run_of(event, reference, self._metrics, self._options)
             runs, notes = (*runs, run), (*notes, *(f"{run.recording}: {note}" for note in said))

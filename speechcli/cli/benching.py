@@ -185,10 +185,8 @@ def _possible(named: tuple[Metric, ...] | None, right: Gold, scoring: Scoring) -
 def _subjects(asked: Asked, options: Options, right: Gold) -> list[measure.Subject]:
     if not asked.models and asked.transcripts:
         return []
-    models = asked.models or (options.model,)
-    if right.texts or not right.known:
-        return measure.subjects(models, options)
-    return measure.subjects(models, _of_turns(options))
+    base = options if right.texts or not right.known else _of_turns(options)
+    return measure.subjects(asked.models or (base.model,), base)
 
 
 def _of_turns(options: Options) -> Diarization:
@@ -211,13 +209,16 @@ def _measured(
 ) -> tuple[list[Event], Interrupted | None]:
     """All that happened, gathered and kept as it came; and what broke it off, if something did."""
     made: list[Event] = []
+    n_taken = 0
     written = time.monotonic()
     try:
         with bench_screen.screen(n_runs, shown.quiet, shown.bar) as screen:
             for event in _all(asked, events, inputs):
                 made.append(event)
+                notes = gathering.take(event)
+                n_taken += 1
                 screen.tell(event)
-                for note in gathering.take(event):
+                for note in notes:
                     screen.say(f"warning: {show.safe(note)}")
                 if isinstance(event, Measured):
                     _keep(event, gathering, target)
@@ -225,6 +226,8 @@ def _measured(
                     write_atomically(target.json, kept.document(gathering.result()))
                     written = time.monotonic()
     except Interrupted as error:
+        for event in made[n_taken:]:  # what was being scored
+            gathering.take(event)
         return made, error
     return made, None
 

@@ -375,14 +375,12 @@ const edit = (() => {
       const stop = whole ? end(after[become[last]]) : begin + to - from;
       const bare = text.slice(begin, stop);
       const same = segment.text.slice(from, to);
-      if (whole ? core(bare) === core(same) && units(bare) === units(same) : bare === same) {
+      if (whole ? core(bare) === core(same) : bare === same) {
         out.push({ word, begin, stop });
       }
     });
     return out;
   }
-
-  const units = (text) => text.split(new RegExp(`[${writing.BLANK}]+`)).length;
 
   /** The words of a segment for a new text. */
   function rewritten(segment, text) {

@@ -66,6 +66,7 @@ function makeEditing(parts, state, view, changed) {
   /** Opens the text of a segment as a field. */
   function open(i) {
     if (!active() || i < 0) return;
+    if (!view.node(i).querySelector('textarea')) finish();
     const node = view.node(i);
     const said = node.querySelector('.said');
     if (node.querySelector('textarea')) return;
@@ -154,6 +155,10 @@ function makeEditing(parts, state, view, changed) {
     form.requestSubmit(parts.reassignDo);
   });
 
+  parts.main.addEventListener('mousedown', (event) => {
+    // a field that closes moves what is below it away from under the mouse: its click is what closes it
+    if (event.target.closest('.fix, .who') && parts.main.querySelector('textarea')) event.preventDefault();
+  });
   parts.main.addEventListener('click', (event) => {
     if (!active()) return;
     const i = view.numberOf(event.target);

@@ -294,6 +294,40 @@ def test_a_text_of_no_words_just_changes(corrected: Callable[..., Any]) -> None:
     assert saved.segments[1] == talk.segments[1]
 
 
+def test_a_word_between_two_that_overlap_has_no_time(corrected: Callable[..., Any]) -> None:
+    words = (Word(0, 2, " a"), Word(1, 3, " b"))
+    talk = Transcript("a.wav", 3.0, (Segment(0, 3, "a b", words),))
+
+    saved = read(corrected(talk, ["retext", 0, "a x b"])["json"])
+
+    assert [told_of(w) for w in saved.words] == ["a 0-2", "x 1-1 ?", "b 1-3"]
+
+
+def test_half_a_character_is_replaced(call: Callable[..., Any]) -> None:
+    found = call("(text) => save.toJson(edit.retext(JSON.parse(text), 0, 'x\\ud800 y\\u0007z'))", written(TALK))
+
+    assert read(found).segments[0].text == "x\ufffd yz"
+
+
+def test_what_is_undone_is_gone_with_the_next_correction(call: Callable[..., Any]) -> None:
+    found = call(
+        """(text) => {
+          const past = edit.history(JSON.parse(text));
+          const say = (words) => past.push(edit.retext(past.now(), 0, words));
+          const now = () => past.now().segments[0].text;
+          const out = [past.undo() === past.now(), say('one'), say('one'), say('two'), past.canRedo()];
+          past.undo();
+          out.push(now(), past.canRedo(), say('three'), past.canRedo(), past.redo() === past.now(), now());
+          past.undo();
+          out.push(now());
+          return out;
+        }""",
+        written(TALK),
+    )
+
+    assert found == [True, True, False, True, False, "one", True, True, False, True, "three", "one"]
+
+
 def test_an_emptied_segment_goes_when_saved_and_is_told(corrected: Callable[..., Any]) -> None:
     out = corrected(TALK, ["retext", 0, "  "], ["renameSpeaker", "SPEAKER_01", "Aiko"])
     saved = read(out["json"])

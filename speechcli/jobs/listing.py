@@ -83,7 +83,7 @@ def _rows(root: Path, folders: Iterable[Path]) -> Iterator[Row]:
         if page != root / NAME:
             with suppress(SpeechcliError):  # somebody else's page, or one that is gone by now
                 place = os.path.relpath(page.parent, root)
-                yield Row(address(page, root), "" if place == "." else place, reading.transcript(page))
+                yield Row(address(page, root), "" if place == "." else place, reading.outline(page))
 
 
 def _pages(folder: Path) -> list[Path]:

@@ -33,19 +33,20 @@ _PLAYED: dict[str, tuple[str, frozenset[str], frozenset[str]]] = {
         frozenset(),
     ),
 }
-_LOST_IN = frozenset({"aac"})  # bare ADTS has no index: a browser that seeks in it lands seconds off
+_LOST_IN = frozenset({"aac"})  # bare ADTS has no index: Chromium takes 11.00 s for 10.91, and seeks accordingly
 
 
 @dataclass(frozen=True, slots=True)
 class Playing:
     """How browsers take a recording. mime: its type, "" where they do not play it. video: there are pictures.
 
-    problem: why they may not play it, "" where they do.
+    problem: why they may not play it, "" where they do. roughly: they find a moment in it only roughly.
     """
 
     mime: str
     video: bool
     problem: str = ""
+    roughly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,13 @@ def playing(path: Path, facts: Facts) -> Playing:
         kind = ""
     video = bool(facts.pictures)
     if not kind:
-        return Playing("", video, f"browsers do not play {codec} in a file of this kind ({container})")
+        some = "not all browsers" if container == "matroska" else "browsers do not"
+        return Playing("", video, f"{some} play {codec} in a file of this kind ({container})")
     if codec not in sounds:
         return Playing("", video, f"browsers do not play {codec} sound")
     if video and facts.pictures not in films:
         return Playing("", video, f"not all browsers play {facts.pictures} pictures")
-    return Playing(f"{'video' if video else 'audio'}/{kind}", video)
+    return Playing(f"{'video' if video else 'audio'}/{kind}", video, roughly=container in _LOST_IN)
 
 
 def embedded(
@@ -91,7 +93,7 @@ def embedded(
     """
     how = playing(path, facts)
     first = track in (None, 0) and (track == 0 or facts.preferred == 0)
-    as_it_is = bool(how.mime) and first and facts.container.partition(",")[0] not in _LOST_IN
+    as_it_is = bool(how.mime) and first and not how.roughly
     try:
         size = path.stat().st_size
         if as_it_is and size <= largest:

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 import pytest
 
 from speechcli.core.transcript import Segment, Transcript, Turn, Verdict, Word
-from speechcli.errors import MediaError, NoInputError, OutputError, UsageError
+from speechcli.errors import DataError, MediaError, NoInputError, OutputError, UsageError
 from speechcli.formats import table
 from speechcli.formats.html import reading
 from speechcli.formats.html.beside import NOTHING
@@ -264,6 +264,17 @@ def test_what_a_page_holds_is_read_again(tmp_path):
 
     assert reading.transcript(page) == transcript
     assert reading.held(page, "nothing") is None
+    bare = tuple(replace(segment, words=()) for segment in transcript.segments)
+    assert reading.outline(page) == replace(transcript, segments=bare)
+
+
+@pytest.mark.parametrize("text", ["", "<p>", '<script type="application/json" id="document">{"a":', "x" * 100])
+def test_a_file_that_is_no_page_is_told(tmp_path, text):
+    (tmp_path / "a.html").write_text(text)
+
+    for read in (reading.transcript, reading.outline):
+        with pytest.raises(DataError, match=r"a\.html is no page of a transcript"):
+            read(tmp_path / "a.html")
 
 
 # --- the list ---

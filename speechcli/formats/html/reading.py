@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 from pathlib import Path
 
@@ -19,6 +20,18 @@ def transcript(path: Path) -> Transcript:
     if found is None:
         raise DataError(f"{path.name} is no page of a transcript", "speechcli writes them: -f html")
     return jsondoc.read(found.decode("utf-8", "replace"), path.name)
+
+
+def outline(path: Path) -> Transcript:
+    """The transcript of a page without its words, in a tenth of the time. Raises as `transcript`."""
+    try:
+        data = json.loads(held(path, "document") or b"")
+        for segment in data["segments"]:
+            segment.pop("words", None)
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return transcript(path)  # says what is wrong
+    data.pop("word_segments", None)
+    return jsondoc.read(json.dumps(data), path.name)
 
 
 def held(path: Path, block: str) -> bytes | None:

@@ -91,13 +91,21 @@ class Folder:
     ours: Ours = _nobodys
 
     def of(self, recording: Path, root: Path | None = None) -> Found:
-        """Those of a recording: of its name at the same place as under its `root`, else of its name anywhere, else
-        those whose lines name it. Raises DataError where its name is in several places.
+        """Those of a recording: of its name at the same place as under its `root`, else of its name anywhere; and
+        collections whose lines name it. Raises DataError where its name is in several places.
         """
+        own = self._named(recording, root)
+        names = _ids(recording.name)
+        lines = [path for path, held in self._held.items() if names & held and path not in own]
+        if own:  # what is named for another recording of that name is no collection
+            lines = [path for path in lines if (_stem(path) or "").casefold() not in self._held[path]]
+        return _kept([*own, *lines], self.ours)
+
+    def _named(self, recording: Path, root: Path | None) -> list[Path]:
         place = os.path.relpath(recording.parent, root) if root is not None else "."
         for name in _stems(recording):
             if found := self.by_place.get(os.path.normpath(os.path.join(place, name))):
-                return _kept(found, self.ours)
+                return found
         for name in _stems(recording):
             found = self._by_stem.get(name, [])
             if len(folders := {path.parent for path in found}) > 1:
@@ -106,9 +114,8 @@ class Folder:
                     "give them the place that the recording has in its own folder",
                 )
             if found:
-                return _kept(found, self.ours)
-        names = _ids(recording.name)
-        return Found(tuple(path for path, held in self._held.items() if names & held))
+                return found
+        return []
 
     @cached_property
     def _by_stem(self) -> Mapping[str, list[Path]]:
@@ -122,6 +129,8 @@ class Folder:
         """The recordings that each file is about, of those that tell; a broken one is told when it is read."""
         out = {}
         for path in sorted(path for paths in self.by_place.values() for path in paths):
+            if _format(path) not in _COLUMN and not path.name.lower().endswith(".seglst.json"):
+                continue
             try:
                 out[path] = frozenset(_held(opened.text_of(path)[0], _format(path)))
             except SpeechcliError:

@@ -173,6 +173,23 @@ def test_one_file_may_hold_the_references_of_many_recordings(tmp_path: Path) -> 
     assert place.of(Path("elsewhere/other.flac")) == Found()
 
 
+def test_a_collection_complements_what_is_named_for_the_recording(tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        (tmp_path / "refs" / place).mkdir(parents=True)
+        (tmp_path / "refs" / place / "talk.txt").write_text("Good morning. Hello, Anna.")
+        (tmp_path / "refs" / place / "talk.uem").write_text("talk 1 0 4\n")
+    (tmp_path / "refs" / "all.rttm").write_text(RTTM + RTTM.replace(" talk ", " other "))
+
+    found = folder(tmp_path / "refs").of(tmp_path / "audio" / "a" / "talk.wav", tmp_path / "audio")
+
+    assert [path.relative_to(tmp_path / "refs").as_posix() for path in found.files] == [
+        "a/talk.txt",
+        "a/talk.uem",
+        "all.rttm",
+    ]
+    assert read(found, "talk.wav").turns == TURNS
+
+
 def test_a_file_about_others_alone_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"ref.stm is about recordinga, recordingb, and not about talk.wav"):
         read(Found((CASES / "meeteval" / "ref.stm",)), "talk.wav")

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -20,6 +21,7 @@ from speechcli.formats.html.beside import NOTHING
 from speechcli.jobs import listing, manifest, pages
 from speechcli.jobs.job import Job, Page, Question, Rendering, Text
 from speechcli.jobs.listing import address
+from speechcli.jobs.locks import lock
 from speechcli.jobs.manifest import Manifest, Output
 from speechcli.jobs.output import write_atomically
 from speechcli.media import embedding
@@ -353,6 +355,24 @@ def test_a_manifest_knows_the_folders_of_its_pages(tmp_path):
         known.add(manifest.Entry(f"{i}.mp3", 1, 1, "f", "q", {name: output}, "ok", 0, 1.0))
 
     assert listing.folders_of(known) == {tmp_path, tmp_path / "x/y"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders have no locks there")
+def test_who_lists_waits_for_the_one_that_does_and_sees_its_pages(tmp_path):
+    """Or the list of the one that looked first would come last."""
+    tree(tmp_path)
+    handle = os.open(tmp_path, os.O_RDONLY)
+    lock(handle)
+    waiting = threading.Thread(target=listing.write, args=(tmp_path, []))
+    waiting.start()
+    waiting.join(0.3)
+
+    assert waiting.is_alive()
+    assert not (tmp_path / "index.html").exists()
+    written(tmp_path / "late.html", said("late.mp3"))
+    os.close(handle)
+    waiting.join(30)
+    assert 'href="late.html"' in (tmp_path / "index.html").read_text()
 
 
 def test_processes_that_list_at_once_lose_no_page_and_leave_no_half_file(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median
 from typing import Final, Literal, TypeAlias
 
@@ -26,6 +27,12 @@ FEW: Final = 6
 # Wall time of the same work on the same machine differs from run to run, in all recordings alike, which no bootstrap
 # over recordings sees: on a shared machine by 20 % at worst. What is told is beyond that with its whole interval.
 NOISE: Final = 1.2
+
+
+# Table, advice and pictures ask for the same ones, and of 500 recordings each takes a tenth of a second.
+_interval = lru_cache(maxsize=64)(intervals.interval)
+_difference = lru_cache(maxsize=256)(intervals.difference)
+_ratio = lru_cache(maxsize=256)(intervals.ratio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,7 @@ def rates(system: System, metric: Metric) -> dict[str, Rate]:
 def interval_of(system: System, metric: Metric) -> Interval | None:
     """Of its rate, by bootstrap over recordings; None below FEWEST."""
     found = list(rates(system, metric).values())
-    return intervals.interval(found) if len(found) >= FEWEST else None
+    return _interval(tuple(found)) if len(found) >= FEWEST else None
 
 
 def against(a: System, b: System, metric: Metric) -> Judged:
@@ -98,7 +105,7 @@ def judged(old: Sequence[Rate], new: Sequence[Rate]) -> Judged:
         return Judged("same", after - before, None, len(old))
     if len(old) < FEWEST:
         return Judged("unknown", after - before, None, len(old))
-    found = intervals.difference(old, new)
+    found = _difference(tuple(old), tuple(new))
     if found is None:
         return Judged("unknown", after - before, None, len(old))
     verdict: Verdict = "worse" if found.low > 0 else "better" if found.high < 0 else "same"
@@ -110,7 +117,7 @@ def slower(old: Sequence[float], new: Sequence[float]) -> Judged:
     if not old or not sum(old) or not sum(new):
         return Judged("unknown", None, None, len(old))
     factor = sum(new) / sum(old)
-    found = intervals.ratio(old, new) if len(old) >= FEWEST else None
+    found = _ratio(tuple(old), tuple(new)) if len(old) >= FEWEST else None
     if found is None:  # both runs at their worst, one this way and one that
         told: Verdict = "worse" if factor > NOISE**2 else "better" if factor < 1 / NOISE**2 else "unknown"
         return Judged(told, factor, None, len(old))

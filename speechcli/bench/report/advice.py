@@ -76,14 +76,26 @@ def _by_both(metric: Metric, scored: Sequence[Standing], there: Sequence[Standin
     judged = {s.name: standing.against(s.system, best.system, metric) for s in ranked[1:]}
     alike = [best, *(s for s in ranked[1:] if judged[s.name].verdict in ("same", "better"))]
     pick = max(alike, key=lambda s: (s.rtfx or 0.0, -alike.index(s)))
-    if pick is not best and not (best.rtfx and standing.faster(pick.system, best.system)):
+    if pick is not best and not _surely_faster(pick, best):
         pick = best  # neither more accurate nor surely faster
     reasons = [*_why(metric, pick, best, alike, ranked, judged), *_costs(pick)]
     reasons += _faster_one(metric, pick, run)
     reasons += _elsewhere(metric, pick, [s for s in scored if s not in run])
     reasons += _beaten(metric, run, pick)
     reasons += [f"How accurate {s.name} is was not scored." for s in there if s.rate is None]
-    return Advice(pick.name, f"Use {pick.name}.", tuple(reasons), ())
+    return Advice(pick.name, _headline(pick, alike), tuple(reasons), ())
+
+
+def _headline(pick: Standing, alike: Sequence[Standing]) -> str:
+    """With those beside it that are as good as it, and as fast."""
+    as_good = [s for s in alike if s is pick or not _surely_faster(pick, s)]
+    if len(as_good) == 1:
+        return f"Use {pick.name}."
+    return f"Use {_named([s.name for s in as_good], 'or')}: what was measured does not tell them apart."
+
+
+def _surely_faster(a: Standing, b: Standing) -> bool:
+    return bool(a.rtfx and b.rtfx) and standing.faster(a.system, b.system)
 
 
 def _why(
@@ -99,39 +111,39 @@ def _why(
     if pick is not best:
         names = _named([s.name for s in others])
         return [
-            f"It gets {score}. On these {several(judged[pick.name].recordings, 'recording')} no difference in accuracy "
+            f"{pick.name} gets {score}. On these {several(judged[pick.name].recordings, 'recording')} no difference in accuracy "
             f"can be told between it and {names} ({_rates(metric, others)}), and it is the faster one: "
             f"{times(pick.rtfx)} times real time, {best.name} {times(best.rtfx)} times."
         ]
     if len(ranked) == 1:
-        return [f"It gets {score}; no other system did all recordings."]
+        return [f"{pick.name} gets {score}; no other system did all recordings."]
     second = ranked[1]
     verdict = judged[second.name].verdict
     if verdict == "worse":
         return [
-            f"It is the most accurate: {score}. The next, {second.name}, has {figure(metric, second.rate)}, and that "
+            f"{pick.name} is the most accurate: {score}. The next, {second.name}, has {figure(metric, second.rate)}, and that "
             f"difference is more than chance on {several(judged[second.name].recordings, 'recording')}."
         ]
     if verdict == "unknown":
         return [
-            f"It errs least on what was measured: {score}, {second.name} {figure(metric, second.rate)}. Whether that "
+            f"{pick.name} errs least on what was measured: {score}, {second.name} {figure(metric, second.rate)}. Whether that "
             f"holds for other recordings {several(judged[second.name].recordings, 'recording')} cannot tell."
         ]
-    if all(s.rtfx and standing.faster(pick.system, s.system) for s in others):
+    if all(_surely_faster(pick, s) for s in others):
         speed = (
             f"and it is the faster one: {times(pick.rtfx)} times real time, {second.name} {times(second.rtfx)} times."
         )
     else:
         speed = "and none is surely faster."
     return [
-        f"It gets {score}. On {several(judged[second.name].recordings, 'recording')} no difference in accuracy can be "
+        f"{pick.name} gets {score}. On {several(judged[second.name].recordings, 'recording')} no difference in accuracy can be "
         f"told between it and {_named([s.name for s in others])} ({_rates(metric, others)}), {speed}"
     ]
 
 
 def _faster_one(metric: Metric, pick: Standing, scored: Sequence[Standing]) -> list[str]:
     """The fastest of those that err more, for who is in a hurry."""
-    quick = [s for s in scored if s is not pick and pick.rtfx and s.rtfx and standing.faster(s.system, pick.system)]
+    quick = [s for s in scored if s is not pick and _surely_faster(s, pick)]
     if not quick:
         return []
     fastest = max(quick, key=lambda s: s.rtfx or 0.0)
@@ -162,7 +174,7 @@ def _costs(pick: Standing) -> list[str]:
         return []
     memory = pick.system.memory
     peak = f", and up to {size(memory)} of memory" if memory is not None else ""
-    return [f"An hour of sound takes it {took(seconds)} on this machine{peak}."]
+    return [f"An hour of sound takes {pick.name} {took(seconds)} on this machine{peak}."]
 
 
 def _beaten(metric: Metric, scored: Sequence[Standing], pick: Standing) -> list[str]:
@@ -172,7 +184,8 @@ def _beaten(metric: Metric, scored: Sequence[Standing], pick: Standing) -> list[
         better = [
             other
             for other in (pick, *scored)
-            if other is not s
+            if (other.rate or 0.0) < (s.rate or 0.0)
+            and (other.rtfx or 0.0) > (s.rtfx or 0.0)
             and standing.against(other.system, s.system, metric).verdict == "better"
             and standing.faster(other.system, s.system)
         ]
@@ -229,10 +242,10 @@ def _rates(metric: Metric, systems: Sequence[Standing]) -> str:
     return ", ".join(figure(metric, s.rate) for s in systems)
 
 
-def _named(names: Sequence[str]) -> str:
+def _named(names: Sequence[str], last: str = "and") -> str:
     """Names in a row.
 
     >>> _named(["a"]), _named(["a", "b", "c"])
     ('a', 'a, b and c')
     """
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"

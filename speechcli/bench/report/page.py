@@ -257,7 +257,7 @@ def _entry(name: str, value: str) -> str:
 def _scroll(name: str, heads: str, attributes: str = "") -> str:
     """The beginning of a table that scrolls sideways where it is too wide, by keyboard too."""
     return (
-        f'<div class="scroll" role="region" aria-label="{escaped(name)}" tabindex="0">'
+        f'<div class="scroll" role="group" aria-label="{escaped(name)}" tabindex="0">'
         f'<table class="sortable"{attributes}><thead><tr>{heads}</tr></thead><tbody>\n'
     )
 

@@ -21,7 +21,7 @@ COMMANDS = {
     "diarize": "Find out who speaks when.",
     "stream-mic": "Live captions of what is being said.",
     "convert": "Write finished transcripts in other formats, without a model.",
-    "bench": "Measure models on your own recordings: errors, speed, memory.",
+    "bench": "Measure models on your own recordings: errors, speed, memory, side by side.",
     "models": "List the models; fetch or remove one.",
     "doctor": "Check this machine: ffmpeg, model, memory, devices.",
     "completion": "Print the completion script of a shell.",

@@ -36,6 +36,13 @@ FILES = frozenset(
         "audio_of",
         "references",
         "media",
+        "transcripts",
+        "compare",
+        "json",
+        "csv",
+        "report",
+        "pages",
+        "keep",
     )
 )
 """Options that name files: in a configuration file they are relative to it, and a project's may not leave it."""

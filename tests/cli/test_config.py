@@ -73,7 +73,7 @@ def test_a_file_can_be_named_and_replaces_the_others(speechcli, talk):
         (
             "[convrt]\n",
             "speechcli.toml:1: there is no table [convrt]; "
-            "there are transcribe, align, diarize, stream-mic, convert, models",
+            "there are transcribe, align, diarize, stream-mic, convert, bench, models",
         ),
         ("convert = 3\n", "speechcli.toml:1: convert is a command and must be a table; write [convert]"),
         (

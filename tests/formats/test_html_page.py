@@ -168,7 +168,7 @@ def test_the_head_tells_how_far_it_can_be_trusted_and_how_wrong_it_is():
 
     assert "To be checked" in text
     assert "a note" in text
-    assert "Against the reference: WER 25 %; 1 wrong, 1 too many, 2 missing." in text
+    assert "Against the reference: WER 25 %; 4 places (1 wrong, 1 too many, 2 missing)." in text
     assert "Not to be trusted" in unfit
     assert "20% of the text was found in the recording" in unfit
     assert "Against the reference" not in unfit

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any, Final
 
+from speechcli.core.languages import NAMES
 from speechcli.core.span import tidy, to_ms
 from speechcli.core.transcript import Transcript
 from speechcli.formats import jsondoc
@@ -110,7 +111,7 @@ def _media(media: Media) -> str:
 def _facts(transcript: Transcript) -> Iterator[str]:
     yield escaped(short(to_ms(transcript.duration)))
     if transcript.language:
-        yield f"language {escaped(transcript.language)}"
+        yield escaped(NAMES.get(transcript.language, transcript.language))
     if n := len(transcript.speakers):
         yield f"{n} speaker{'s' * (n > 1)}"
     if n := len(transcript.words):
@@ -140,6 +141,7 @@ def _notes(transcript: Transcript, beside: Beside) -> Iterator[str]:
     if beside.marks is not None:
         counts = {kind: sum(m.kind == kind for m in beside.marks) for kind in ("substituted", "inserted", "deleted")}
         words = {"substituted": "wrong", "inserted": "too many", "deleted": "missing"}
-        told_counts = ", ".join(f"{n} {words[kind]}" for kind, n in counts.items() if n) or "no errors"
+        kinds = ", ".join(f"{n} {words[kind]}" for kind, n in counts.items() if n)
+        places = f"{len(beside.marks)} place{'s' * (len(beside.marks) > 1)} ({kinds})" if kinds else "no errors"
         scored = f"{isolated(clean(beside.scored))}; " if beside.scored else ""
-        yield f'<p id="scored">Against the reference: {scored}{told_counts}.</p>'
+        yield f'<p id="scored">Against the reference: {scored}{places}.</p>'

@@ -221,11 +221,17 @@ function main() {
     e: editing.toggle,
     u: editing.undo,
     U: editing.redo,
-    s: () => editing.ask(view.segmentAt(player.position())),
-    Enter: () => editing.open(view.segmentAt(player.position())),
+    s: () => editing.ask(here()),
+    Enter: () => editing.open(here()),
     Escape: () => setDrawer(false),
     '?': () => $('help').showModal(),
   });
+
+  /** The segment of the position, or the first; -1 where there is none. */
+  function here() {
+    const i = view.segmentAt(player.position());
+    return i < 0 && state.doc.segments.length ? 0 : i;
+  }
 
   function address() {
     const match = /^#t=(\d+(?:\.\d+)?)$/.exec(location.hash);

@@ -18,6 +18,7 @@ function makeTimeline(parts, duration, peaks, flags, go) {
   let second = -1;
   let lanes = []; // {canvas, spans, seen, drawn}
   let watcher = null;
+  const loudest = Math.max(8, peaks ? peaks.values.reduce((a, b) => Math.max(a, b), 0) : 0);
 
   /** A canvas ready to be drawn on in CSS pixels; null while it has no size. */
   function ready(canvas) {
@@ -48,9 +49,9 @@ function makeTimeline(parts, duration, peaks, flags, go) {
       for (let px = 0; px < width; px++) {
         const first = Math.floor((from + (px / width) * (to - from)) * peaks.rate);
         const last = Math.max(first + 1, Math.floor((from + ((px + 1) / width) * (to - from)) * peaks.rate));
-        let loudest = 0;
-        for (let i = first; i < last && i < peaks.values.length; i++) loudest = Math.max(loudest, peaks.values[i]);
-        const half = Math.max(0.5, (loudest / 255) * (height / 2 - 5));
+        let peak = 0;
+        for (let i = first; i < last && i < peaks.values.length; i++) peak = Math.max(peak, peaks.values[i]);
+        const half = Math.max(0.5, (peak / loudest) ** 0.6 * (height / 2 - 5)); // so that quiet speech is seen, too
         context.fillRect(px, middle - half, 1, 2 * half);
       }
     } else {

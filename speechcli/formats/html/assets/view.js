@@ -10,7 +10,7 @@
 function makeView(main, page) {
   const HOLD = 0.3; // seconds that a word stays lit in a silence
   const LANGUAGE = /^[a-z]{2,3}(?:-[a-z0-9]{2,8})*$/i;
-  const CUES = { gap: 'Speech without text', dropped: 'Taken out', unwritten: 'Heard, but not in the text' };
+  const NOTICES = { gap: 'Gap', dropped: 'Taken out', unwritten: 'Heard, but not in the text' };
   let doc = null;
   let people = [];
   let nodes = []; // of each segment
@@ -47,7 +47,7 @@ function makeView(main, page) {
     const rows = [...nodes];
     if (!nodes.length && doc.turns.length) rows.push(...doc.turns.map(turnNode));
     for (const flag of [...page.flags].reverse()) {
-      if (!(flag.kind in CUES)) continue;
+      if (!(flag.kind in NOTICES)) continue;
       const next = doc.segments.findIndex((segment) => segment.start >= flag.start);
       rows.splice(next < 0 ? rows.length : rows.indexOf(nodes[next]), 0, noticeNode(flag));
     }
@@ -180,7 +180,7 @@ function makeView(main, page) {
   }
 
   function noticeNode(flag) {
-    const node = element('p', 'aside-row', `${clock(flag.start)} ${CUES[flag.kind]}`);
+    const node = element('p', 'aside-row', `${clock(flag.start)} ${NOTICES[flag.kind]}`);
     node.dir = 'auto';
     if (flag.text) node.append(': ', element('q', '', flag.text));
     if (flag.why) node.append(` (${flag.why})`);

@@ -120,7 +120,7 @@ def measured(
 
     folder: where that is made. Raises as `measure.measured` does.
     """
-    long = Input(folder / f"two_cities_x{times}.wav", f"two_cities x {times}")
+    long = _long(folder, times)
     length = _repeated(SAMPLE, long.path, times)
 
     def worth(recording: Input, before: Sequence[Measured]) -> bool:
@@ -132,10 +132,9 @@ def measured(
     yield from measure.measured(subjects, [Input(SAMPLE, SAMPLE.name), long], conditions, worth)
 
 
-def reference(times: int = 1) -> Reference:
-    """What is said in the sample, so many times."""
-    path = SAMPLE.with_suffix(".txt")
-    return Reference((path,), " ".join([" ".join(path.read_text("utf-8").split())] * times))
+def references(folder: Path, times: int = TIMES) -> dict[Path, Reference]:
+    """What is said in the two recordings, by their paths."""
+    return {SAMPLE: _reference(1), _long(folder, times).path: _reference(times)}
 
 
 def quick(events: Sequence[Event], base: Options = DEFAULTS, room: Room | None = None) -> Quick:
@@ -247,3 +246,12 @@ def _repeated(path: Path, to: Path, times: int) -> Seconds:
                     file.write(block.samples)
                     n_samples += len(block.samples)
     return n_samples / take.rate
+
+
+def _long(folder: Path, times: int) -> Input:
+    return Input(folder / f"two_cities_x{times}.wav", f"two_cities x {times}")
+
+
+def _reference(times: int) -> Reference:
+    path = SAMPLE.with_suffix(".txt")
+    return Reference((path,), " ".join([" ".join(path.read_text("utf-8").split())] * times))

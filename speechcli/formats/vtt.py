@@ -26,7 +26,8 @@ def captions(cues: Iterable[Cue], style: Style = Style()) -> Iterator[str]:
     for start, end, lines, speaker in shown(cues, style, _escaped):
         body = "\n".join(lines)
         if speaker and (name := clean(speaker)):
-            body = f"<v {_escaped(name)}>{body}</v>"
+            closing = " >" if name.endswith("--") else ">"  # no arrow; parsers take the blank off
+            body = f"<v {_escaped(name)}{closing}{body}</v>"
         yield f"{hms(start, '.')} --> {hms(end, '.')}\n{body}\n\n"
 
 

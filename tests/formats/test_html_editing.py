@@ -17,7 +17,7 @@ import jsonschema
 import pysrt
 import pytest
 import webvtt
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_transcripts import NASTY, TALK, TRANSCRIPTS, rows
 from spoken import RATE, made
@@ -262,6 +262,20 @@ def test_words_of_every_kind_stay(corrected: Callable[..., Any], before: str, af
     assert [told_of(w) for w in segment.words] == wanted
     kept = {w.text.strip() for w in words}
     assert all((w.confidence is not None) == (w.text.strip() in kept) for w in segment.words)
+
+
+def test_far_apart_in_a_long_text_only_what_was_corrected_is_new(corrected: Callable[..., Any]) -> None:
+    luck = random.Random(4)
+    texts = [f" {luck.choice('ab')}{luck.randrange(900)}" for _ in range(2600)]
+    talk = Transcript("a.wav", 2600.0, (spread("".join(texts), 0, 2600),))
+    texts[3] = " first"
+    texts[2500:2502] = [" last"]
+
+    words = read(corrected(talk, ["retext", 0, "".join(texts).strip()])["json"]).words
+
+    old = talk.words
+    assert words[:3] + words[4:2500] + words[2501:] == old[:3] + old[4:2500] + old[2502:]
+    assert (words[3].start, words[3].end, words[2500].start, words[2500].end) == (3, 4, 2500, 2502)
 
 
 def test_the_same_text_changes_nothing(corrected: Callable[..., Any], heard: Transcript) -> None:
@@ -515,6 +529,14 @@ def test_lines_are_broken_as_python_breaks_them(corrected: Callable[..., Any], t
         assert (shown[0][0], shown[-1][1]) == captioned(subtitles("srt", talk, style))[0][:2]
 
 
+def test_a_name_makes_no_arrow() -> None:
+    text = subtitles("vtt", Transcript("a.wav", 5.0, (spread(" Hm.", 0, 1, speaker="--"),)))
+
+    assert text.count("-->") == 1
+    assert table.parsed("vtt", text, "a.vtt").segments[0].speaker == "--"
+    assert [cue.text for cue in webvtt.from_buffer(io.StringIO(text))] == ["Hm."]
+
+
 def test_a_caption_of_two_speakers_is_two(corrected: Callable[..., Any]) -> None:
     talk = Transcript(
         "a.wav", 5.0, (spread(" Are you", 0, 1, speaker="A"), spread(" there? Yes.", 1, 2.5, speaker="A"))
@@ -555,6 +577,7 @@ def test_lines_of_a_caption_file_stay_somebodys_work(corrected: Callable[..., An
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), NASTY), min_size=1, max_size=4), NASTY)
+@example([(0, "-->")], "--")
 @settings(max_examples=80, deadline=None)
 def test_hostile_text_stays_text(corrected: Callable[..., Any], typed: list[tuple[int, str]], name: str) -> None:
     edits: list[list[Any]] = [["retext", i, text.replace("\ud800", "\ufffd")] for i, text in typed]

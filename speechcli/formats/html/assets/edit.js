@@ -20,7 +20,7 @@
 const edit = (() => {
   const UNSURE = 0.5; // share of a word in which two must talk: timeline/attribution.py
   const SPOKEN = 0.05; // seconds that a character takes when somebody speaks quickly
-  const CELLS = 4e6; // of a table of matches: two texts of 2000 words
+  const CELLS = 4e6; // of a table of matches, of two texts of 2000 words: longer ones are parted first
 
   const toMs = (seconds) => Math.floor(seconds * 1000 + 0.5);
 
@@ -325,36 +325,82 @@ const edit = (() => {
     return text.toLowerCase().replace(/[^\p{L}\p{N}\p{M}]/gu, '') || text;
   }
 
-  /**
-   * Which unit of `after` each unit of `before` has become, -1 for none: the heaviest common subsequence, in which the
-   * same weighs more than the same but for case and punctuation.
-   */
+  /** Which unit of `after` each unit of `before` has become, -1 for none. */
   function matched(before, after) {
     const out = new Int32Array(before.length).fill(-1);
-    let [n, m, first] = [before.length, after.length, 0];
-    while (first < n && first < m && before[first].text === after[first].text) out[first] = first++;
-    while (n > first && m > first && before[n - 1].text === after[m - 1].text) out[--n] = --m;
-    const [rows, columns] = [n - first, m - first];
-    if (!rows || !columns || (rows + 1) * (columns + 1) > CELLS) return out;
-    const old = before.slice(first, n).map((unit) => ({ text: unit.text, core: core(unit.text) }));
-    const young = after.slice(first, m).map((unit) => ({ text: unit.text, core: core(unit.text) }));
+    const rows = [[0, before.length, 0, after.length]]; // what is to be matched with what
+    while (rows.length) {
+      let [i, n, j, m] = rows.pop();
+      while (i < n && j < m && before[i].text === after[j].text) out[i++] = j++;
+      while (n > i && m > j && before[n - 1].text === after[m - 1].text) out[--n] = --m;
+      if (i === n || j === m) continue;
+      if ((n - i + 1) * (m - j + 1) <= CELLS) heaviest(before.slice(i, n), after.slice(j, m), i, j, out);
+      else rows.push(...around(anchors(before, i, n, after, j, m), i, n, j, m, out));
+    }
+    return out;
+  }
+
+  /** Units that are there once before and once after, in the same order: what a long text is parted at. */
+  function anchors(before, i, n, after, j, m) {
+    const once = (units, from, to) => {
+      const places = new Map();
+      for (let k = from; k < to; k++) places.set(units[k].text, places.has(units[k].text) ? -1 : k);
+      return places;
+    };
+    const there = once(after, j, m);
+    const pairs = [...once(before, i, n)].map(([text, k]) => [k, there.get(text) ?? -1]);
+    return increasing(pairs.filter(([a, b]) => a >= 0 && b >= 0));
+  }
+
+  /** The longest row of pairs of which the second numbers increase; the first do. */
+  function increasing(pairs) {
+    const ends = []; // of the rows of each length, the one with the least end
+    for (const pair of pairs) {
+      let [low, high] = [0, ends.length];
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (ends[middle].pair[1] < pair[1]) low = middle + 1;
+        else high = middle;
+      }
+      ends[low] = { pair, before: ends[low - 1] };
+    }
+    const out = [];
+    for (let one = ends[ends.length - 1]; one; one = one.before) out.push(one.pair);
+    return out.reverse();
+  }
+
+  /** What is left to be matched between the anchors. */
+  function around(pairs, i, n, j, m, out) {
+    const rows = [];
+    for (const [a, b] of pairs) {
+      out[a] = b;
+      rows.push([i, a, j, b]);
+      [i, j] = [a + 1, b + 1];
+    }
+    if (pairs.length) rows.push([i, n, j, m]);
+    return rows;
+  }
+
+  /** The heaviest common subsequence; the same weighs more than the same but for case and punctuation. */
+  function heaviest(before, after, i0, j0, out) {
+    const old = before.map((unit) => ({ text: unit.text, core: core(unit.text) }));
+    const young = after.map((unit) => ({ text: unit.text, core: core(unit.text) }));
     const weight = (i, j) => (old[i].text === young[j].text ? 3 : old[i].core === young[j].core ? 2 : 0);
-    const wide = columns + 1;
-    const best = new Uint32Array((rows + 1) * wide); // of what follows
-    for (let i = rows - 1; i >= 0; i--) {
-      for (let j = columns - 1; j >= 0; j--) {
+    const wide = young.length + 1;
+    const best = new Uint32Array((old.length + 1) * wide); // of what follows
+    for (let i = old.length - 1; i >= 0; i--) {
+      for (let j = young.length - 1; j >= 0; j--) {
         const both = weight(i, j);
         const skip = Math.max(best[(i + 1) * wide + j], best[i * wide + j + 1]);
         best[i * wide + j] = both ? Math.max(skip, both + best[(i + 1) * wide + j + 1]) : skip;
       }
     }
-    for (let i = 0, j = 0; i < rows && j < columns; ) {
+    for (let i = 0, j = 0; i < old.length && j < young.length; ) {
       const both = weight(i, j);
-      if (both && best[i * wide + j] === both + best[(i + 1) * wide + j + 1]) out[first + i++] = first + j++;
+      if (both && best[i * wide + j] === both + best[(i + 1) * wide + j + 1]) out[i0 + i++] = j0 + j++;
       else if (best[i * wide + j] === best[(i + 1) * wide + j]) i++;
       else j++;
     }
-    return out;
   }
 
   /** Words that are in the new text too: their places in `words` and in the text, in order. */

@@ -59,7 +59,8 @@ const save = (() => {
     const pieces = captions.of(doc, cues, 'vtt').map(({ start, end, lines, speaker }) => {
       const name = writing.clean(speaker ?? '');
       const body = lines.map(vttEscaped).join('\n');
-      const said = name ? `<v ${vttEscaped(name)}>${body}</v>` : body;
+      const close = name.endsWith('--') ? ' >' : '>'; // no arrow; parsers take the blank off
+      const said = name ? `<v ${vttEscaped(name)}${close}${body}</v>` : body;
       return `${clock(start, '.')} --> ${clock(end, '.')}\n${said}\n\n`;
     });
     return `WEBVTT\n\n${pieces.join('')}`;

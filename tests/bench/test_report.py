@@ -61,7 +61,7 @@ def test_of_two_that_cannot_be_told_apart_the_faster_one_is_advised():
     found = advice(result(system("slow", TWELVE, 5.0), system("quick", SHAKEN, 40.0)))
 
     assert sum(TWELVE) < sum(SHAKEN)
-    assert found.pick == "quick"
+    assert found.picks == ("quick",)
     assert (
         "On these 12 recordings no difference in accuracy can be told between it and slow (4.8 %)" in found.reasons[0]
     )
@@ -71,7 +71,7 @@ def test_of_two_that_cannot_be_told_apart_the_faster_one_is_advised():
 def test_of_two_alike_in_all_nothing_is_claimed():
     found = advice(result(system("a", TWELVE, 10.0), system("b", SHAKEN, 10.5)))
 
-    assert (found.pick, found.headline) == ("a", "Use a or b: what was measured does not tell them apart.")
+    assert (found.picks, found.headline) == (("a", "b"), "Use a or b: what was measured does not tell them apart.")
     assert (
         "no difference in accuracy can be told between it and b (4.9 %), and none is surely faster." in found.reasons[0]
     )
@@ -88,7 +88,7 @@ def test_what_another_is_better_and_faster_than_nobody_needs():
 def test_of_one_recording_nothing_is_claimed_beyond_it():
     found = advice(result(system("a", [3]), system("b", [30], 10.0)))
 
-    assert found.pick == "a"
+    assert found.picks == ("a",)
     assert "a errs least on what was measured: 3.0 % of words wrong, b 30.0 %." in found.reasons[0]
     assert "1 recording cannot tell" in found.reasons[0]
     assert "more than chance" not in said(found)
@@ -117,7 +117,7 @@ def test_a_system_that_fails_on_recordings_is_not_advised():
 
     found = advice(result(replace(lucky, runs=runs), whole))
 
-    assert found.pick == "whole"
+    assert found.picks == ("whole",)
     assert "lucky gave no transcript of 1 of 12 recordings." in found.cautions
     assert any("not all systems were scored on the same recordings" in line.lower() for line in found.cautions)
 
@@ -126,13 +126,13 @@ def test_systems_are_ranked_on_the_recordings_that_both_have():
     easy = system("easy", [2] * 6)  # and the hard ones were never given to it
     hard = replace(system("hard", [1] * 6 + [90] * 6))
 
-    assert advice(result(easy, hard)).pick == "hard"
+    assert advice(result(easy, hard)).picks == ("hard",)
 
 
 def test_transcripts_that_were_made_elsewhere_are_told_and_not_advised():
     found = advice(result(system("ours", WORSE, 10.0), system("cloud", TWELVE, None)))
 
-    assert found.pick == "ours"
+    assert found.picks == ("ours",)
     assert "cloud, which was not run here, is more accurate than ours: 4.8 % of words wrong." in found.reasons
 
 
@@ -164,7 +164,7 @@ def test_one_system_is_described():
 def test_nothing_measured_is_nothing_advised(of: Result):
     found = advice(of)
 
-    assert (found.pick, found.headline) == ("", "Nothing was measured: no system gave a transcript.")
+    assert (found.picks, found.headline) == ((), "Nothing was measured: no system gave a transcript.")
     assert "could not be run" in said(found) or not of.systems
 
 
@@ -305,7 +305,7 @@ def test_the_picture_names_systems_and_recordings_and_says_which_to_use():
     assert isinstance(picture, bytes)
     texts = written(picture)
 
-    assert "Use good.  12 recordings, 2026-11-22" in texts
+    assert "12 recordings, 2026-11-22. Use good." in texts
     assert {"good", "bad", "000.wav", "011.wav", "WER of 12 recordings"} <= set(texts)
 
 

@@ -18,11 +18,11 @@ from speechcli.scoring.rates import Metric, pooled
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """pick: the name of the system to use, "" where none can be told. headline: one sentence. reasons: why, and what
-    else there is to know for a choice. cautions: what the figures do not show.
+    """picks: names of the systems to use, together where they cannot be told apart; () where none is known. headline:
+    one sentence. reasons: why, and what else there is to know for a choice. cautions: what the figures do not show.
     """
 
-    pick: str
+    picks: tuple[str, ...]
     headline: str
     reasons: tuple[str, ...]
     cautions: tuple[str, ...]
@@ -34,14 +34,14 @@ def advice(result: Result) -> Advice:
     there = [s for s in standing.standings(result) if s.system.done]
     cautions = tuple(_cautions(result, metric))
     if not there:
-        return Advice("", "Nothing was measured: no system gave a transcript.", (), cautions)
+        return Advice((), "Nothing was measured: no system gave a transcript.", (), cautions)
     scored = [s for s in there if s.rate is not None] if metric is not None else []
     if metric is None or not scored:
         return replace(_by_speed(there), cautions=cautions)
     if len(there) == 1:
         only = there[0]
         return Advice(
-            only.name,
+            (only.name,),
             f"{only.name}: {wrong(metric, only.rate or 0.0)}{_spread(metric, only)}.",
             (*_costs(only), "Name more models with --model to choose among them."),
             cautions,
@@ -53,10 +53,10 @@ def _by_speed(there: Sequence[Standing]) -> Advice:
     timed = sorted((s for s in there if s.rtfx), key=lambda s: -(s.rtfx or 0.0))
     unknown = "Without references nobody knows how accurate they are: --references DIR says where they lie."
     if not timed:
-        return Advice("", "Neither accuracy nor speed is known: nothing to choose by.", (unknown,), ())
+        return Advice((), "Neither accuracy nor speed is known: nothing to choose by.", (unknown,), ())
     if len(timed) == 1:
         return Advice(
-            "",
+            (timed[0].name,),
             f"{timed[0].name} works {times(timed[0].rtfx)} times as fast as real time.",
             (*_costs(timed[0]), unknown),
             (),
@@ -65,7 +65,7 @@ def _by_speed(there: Sequence[Standing]) -> Advice:
     surely = standing.faster(first.system, second.system)
     headline = f"{first.name} is the fastest" + ("." if surely else ", as far as can be told.")
     told = "" if surely else f"Its lead over {second.name} is within what runs of the same work differ by."
-    return Advice(first.name, headline, (*filter(None, [told]), *_costs(timed[0]), unknown), ())
+    return Advice((first.name,), headline, (*filter(None, [told]), *_costs(timed[0]), unknown), ())
 
 
 def _by_both(metric: Metric, scored: Sequence[Standing], there: Sequence[Standing]) -> Advice:
@@ -83,15 +83,9 @@ def _by_both(metric: Metric, scored: Sequence[Standing], there: Sequence[Standin
     reasons += _elsewhere(metric, pick, [s for s in scored if s not in run])
     reasons += _beaten(metric, run, pick)
     reasons += [f"How accurate {s.name} is was not scored." for s in there if s.rate is None]
-    return Advice(pick.name, _headline(pick, alike), tuple(reasons), ())
-
-
-def _headline(pick: Standing, alike: Sequence[Standing]) -> str:
-    """With those beside it that are as good as it, and as fast."""
-    as_good = [s for s in alike if s is pick or not _surely_faster(pick, s)]
-    if len(as_good) == 1:
-        return f"Use {pick.name}."
-    return f"Use {_named([s.name for s in as_good], 'or')}: what was measured does not tell them apart."
+    picks = tuple(s.name for s in alike if s is pick or not _surely_faster(pick, s))
+    told = "." if len(picks) == 1 else ": what was measured does not tell them apart."
+    return Advice(picks, f"Use {_named(picks, 'or')}{told}", tuple(reasons), ())
 
 
 def _surely_faster(a: Standing, b: Standing) -> bool:
@@ -111,8 +105,8 @@ def _why(
     if pick is not best:
         names = _named([s.name for s in others])
         return [
-            f"{pick.name} gets {score}. On these {several(judged[pick.name].recordings, 'recording')} no difference in accuracy "
-            f"can be told between it and {names} ({_rates(metric, others)}), and it is the faster one: "
+            f"{pick.name} gets {score}. On these {several(judged[pick.name].recordings, 'recording')} no difference in "
+            f"accuracy can be told between it and {names} ({_rates(metric, others)}), and it is the faster one: "
             f"{times(pick.rtfx)} times real time, {best.name} {times(best.rtfx)} times."
         ]
     if len(ranked) == 1:
@@ -121,13 +115,14 @@ def _why(
     verdict = judged[second.name].verdict
     if verdict == "worse":
         return [
-            f"{pick.name} is the most accurate: {score}. The next, {second.name}, has {figure(metric, second.rate)}, and that "
-            f"difference is more than chance on {several(judged[second.name].recordings, 'recording')}."
+            f"{pick.name} is the most accurate: {score}. The next, {second.name}, has {figure(metric, second.rate)}, "
+            f"and that difference is more than chance on {several(judged[second.name].recordings, 'recording')}."
         ]
     if verdict == "unknown":
+        few = several(judged[second.name].recordings, "recording")
         return [
-            f"{pick.name} errs least on what was measured: {score}, {second.name} {figure(metric, second.rate)}. Whether that "
-            f"holds for other recordings {several(judged[second.name].recordings, 'recording')} cannot tell."
+            f"{pick.name} errs least on what was measured: {score}, {second.name} {figure(metric, second.rate)}. "
+            f"Whether that holds for other recordings {few} cannot tell."
         ]
     if all(_surely_faster(pick, s) for s in others):
         speed = (
@@ -135,9 +130,10 @@ def _why(
         )
     else:
         speed = "and none is surely faster."
+    on = several(judged[second.name].recordings, "recording")
     return [
-        f"{pick.name} gets {score}. On {several(judged[second.name].recordings, 'recording')} no difference in accuracy can be "
-        f"told between it and {_named([s.name for s in others])} ({_rates(metric, others)}), {speed}"
+        f"{pick.name} gets {score}. On {on} no difference in accuracy can be told between it and "
+        f"{_named([s.name for s in others])} ({_rates(metric, others)}), {speed}"
     ]
 
 

@@ -35,6 +35,7 @@ _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "oo", "++", "--")
 _FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Microsoft YaHei", "Yu Gothic", "Hiragino Sans")
 _TURNING = dict.fromkeys((0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))  # marks of UAX #9
 _NAME: Final = 32  # columns
+_TITLE: Final = 110
 _WIDE, _HIGH = 0.22, 0.09  # shares of the picture that a name takes
 _ONE_AT_A_TIME = threading.Lock()  # matplotlib's settings are the process's
 
@@ -63,7 +64,7 @@ def drawn(result: Result, kind: Picture = "svg") -> bytes:
         _against_speed(axes[0][0], found, metric)
         if hardest and metric is not None:
             _per_recording(axes[1][0], result, metric, hardest)
-        figure_.suptitle(_told(result), x=0.01, ha="left", fontsize=11, parse_math=False)
+        figure_.suptitle(_fitting(_told(result), _TITLE), x=0.01, ha="left", fontsize=11, parse_math=False)
         figure_.savefig(out, format=kind, dpi=150, metadata=_METADATA[kind])
     return out.getvalue()
 
@@ -188,7 +189,7 @@ def _hardest(result: Result, metric: Metric) -> list[str]:
 
 def _told(result: Result) -> str:
     names = {run.recording for system in result.systems for run in system.runs}
-    return f"{_plain(advice(result).headline)}  {several(len(names), 'recording')}, {_plain(result.made)[:10]}"
+    return f"{several(len(names), 'recording')}, {_plain(result.made)[:10]}. {_plain(advice(result).headline)}"
 
 
 def _plain(text: str) -> str:
@@ -196,7 +197,7 @@ def _plain(text: str) -> str:
     return clean(text.translate(_TURNING))
 
 
-def _fitting(text: str) -> str:
+def _fitting(text: str, columns: int = _NAME) -> str:
     """The text, its end left out where it is longer than a label."""
     text = _plain(text) or "?"
-    return text if width(text) <= _NAME else chopped(text, _NAME - 1)[0] + "…"
+    return text if width(text) <= columns else chopped(text, columns - 1)[0] + "…"

@@ -61,9 +61,9 @@ def _body(
     yield from _answer(told)
     if comparison is not None:
         yield from _compared(comparison)
-    yield from _figures(result, told.pick)
+    yield from _figures(result, told.picks)
     if metric is not None:
-        yield from scatter(standing.standings(result), metric, told.pick)
+        yield from scatter(standing.standings(result), metric, told.picks)
     yield from _recordings(result, metric, {m.recording for m in found})
     yield from _errors(result, found)
     yield from _often(often)
@@ -95,13 +95,13 @@ def _compared(comparison: Comparison) -> Iterator[str]:
     yield "</section>\n"
 
 
-def _figures(result: Result, pick: str) -> Iterator[str]:
+def _figures(result: Result, picks: Sequence[str]) -> Iterator[str]:
     shown = table(result)
     yield '<section aria-labelledby="figures"><h2 id="figures">The figures</h2>\n'
     heads = '<th scope="col">#</th>' + "".join(_sorter(_capital(c.name), c.meaning, c.figure) for c in shown.columns)
     yield _scroll("The figures", heads)
     for number, row in enumerate(shown.rows, 1):
-        chosen = ' class="pick"' if row[0].text == pick else ""
+        chosen = ' class="pick"' if row[0].text in picks else ""
         mark = ' <span class="chosen">advised</span>' if chosen else ""
         yield f'<tr{chosen}><td class="number">{number}</td><th scope="row">{isolated(row[0].text)}{mark}</th>'
         yield "".join(map(_cell, row[1:])) + "</tr>\n"

@@ -53,7 +53,7 @@ class _Point:
     right: bool = True  # of the point
 
 
-def scatter(found: Sequence[Standing], metric: Metric, pick: str) -> Iterator[str]:
+def scatter(found: Sequence[Standing], metric: Metric, picks: Sequence[str]) -> Iterator[str]:
     """The section of the page; nothing where no system has both figures."""
     some = [(n, s) for n, s in enumerate(found, 1) if s.rate is not None and s.rtfx]
     if not some:
@@ -81,7 +81,7 @@ def scatter(found: Sequence[Standing], metric: Metric, pick: str) -> Iterator[st
         yield f'<text{between} x="{x:.2f}%" y="{_BOTTOM + 20}" text-anchor="{anchor}">{speed:g}×</text>'
     yield from _edge(found, across, down)
     yield "".join(_whisker(p) for p in points)
-    yield "".join(_point(p, p.standing.name == pick) for p in points)
+    yield "".join(_point(p, p.standing.name in picks) for p in points)
     yield "</svg></div>\n<figcaption>"
     yield f"Lower is more accurate ({escaped(METRICS[metric])}), further right is faster (seconds of sound a second of "
     yield "work): the lower right corner is best. Numbers are those of the table above"

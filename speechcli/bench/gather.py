@@ -120,7 +120,7 @@ class Gathering:
         if reference is None or reference.text is None or "wer" not in self._metrics:
             return made
         marks, rate = words.marks(transcript, reference.text, self._options.normalizer)
-        return replace(made, marks=marks, scored=pages.told(rate, self._options.normalizer))
+        return replace(made, marks=marks, scored=words.told(rate, self._options.normalizer))
 
     def _reference(self, event: Measured) -> tuple[Reference | None, tuple[str, ...]]:
         """Read anew now that it is known how long the recording is: what goes on after its end is another one's."""

@@ -18,7 +18,6 @@ from speechcli.jobs.manifest import Manifest, Output, load, nearest
 from speechcli.jobs.output import digest_of
 from speechcli.media import embedding, ffmpeg, files, peaks, probe
 from speechcli.scoring import references, words
-from speechcli.scoring.rates import Rate
 from speechcli.scoring.references import Folder, Found
 
 NORMALIZER = "english"  # Whisper's, which most figures are given in
@@ -271,17 +270,7 @@ def scored(transcript: Transcript, found: Found, name: str) -> tuple[tuple[Mark,
     if reference.text is None:
         return None, "", (f"no errors shown: {found.files[0].name} has no words", *reference.notes)
     marks, rate = words.marks(transcript, reference.text, NORMALIZER)
-    return marks, told(rate, NORMALIZER), reference.notes
-
-
-def told(rate: Rate, normalizer: str) -> str:
-    """How a page says what it was compared by.
-
-    >>> told(Rate((("substituted", 3),), 60), "english")
-    'WER 5.0 % (3 of 60 words), normalizer english'
-    """
-    share = "" if rate.value is None else f"{100 * rate.value:.1f} % "
-    return f"WER {share}({rate.errors:.0f} of {rate.length:.0f} words), normalizer {normalizer}"
+    return marks, words.told(rate, NORMALIZER), reference.notes
 
 
 def _key(rendering: Rendering, embedded: bool, reference: tuple[Path, ...], home: str) -> str:

@@ -398,6 +398,20 @@ def test_a_segment_without_words_is_clicked_and_lit_as_a_whole(opened, tmp_path)
     assert page.evaluate(AT) == "0:05 / 0:10"
 
 
+def test_turns_without_text_are_gone_through_and_lit(opened, tmp_path):
+    page = opened(written(tmp_path, TURNS))
+    press(page, "]", "]")
+    assert page.evaluate("document.querySelector('.seg:has(.on)').innerText").split() == [
+        "0:04",
+        "SPEAKER_02",
+        "1.5",
+        "s",
+    ]
+
+    page.locator(".seg .w").nth(5).click()
+    assert page.evaluate(AT) == "0:10 / 1:00"
+
+
 def test_text_runs_in_its_own_direction(opened, tmp_path):
     page = opened(written(tmp_path, ARABIC))
     directions = page.evaluate("[...document.querySelectorAll('.said')].map(said => getComputedStyle(said).direction)")

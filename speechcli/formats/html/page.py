@@ -90,7 +90,7 @@ def _embedded(data: bytes) -> Iterator[str]:
 def _body(transcript: Transcript, beside: Beside, name: str) -> str:
     parts = {
         "home": f'<a id="home" class="button" href="{escaped(beside.home)}">All recordings</a>' if beside.home else "",
-        "name": isolated(name),
+        "name": f'<bdi dir="ltr">{escaped(name)}</bdi>',  # so that its suffix stays its end
         "facts": " · ".join(_facts(transcript)),
         "notes": "".join(_notes(transcript, beside)),
         "media": _media(beside.media),

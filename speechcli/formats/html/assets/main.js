@@ -137,7 +137,7 @@ function main() {
     const time = target.closest('.time');
     const i = view.numberOf(target);
     if (time) player.seek(time.dataset.at === undefined ? state.doc.segments[i].start : Number(time.dataset.at));
-    else if (target.closest('.w, .ref')) player.seek(view.timedOf(target)?.start ?? state.doc.segments[i].start);
+    else if (target.closest('.w, .ref')) player.seek(view.timedOf(target)?.start ?? state.doc.segments[i]?.start ?? 0);
   });
   $('transcript').addEventListener('pointerover', (event) => {
     const word = event.target.classList.contains('w') && !event.target.title ? view.timedOf(event.target) : null;

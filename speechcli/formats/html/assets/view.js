@@ -15,6 +15,7 @@ function makeView(main, page) {
   let people = [];
   let nodes = []; // of each segment
   let words = []; // Timed of each segment, in its order
+  let turns = []; // Timed of each turn, where there is no text
   let timed = []; // all of them, by start
   let starts = new Float64Array(0);
   let reach = new Float64Array(0); // the latest end up to here
@@ -45,7 +46,8 @@ function makeView(main, page) {
     place.clear();
     nodes = doc.segments.map((_, i) => segmentNode(i));
     const rows = [...nodes];
-    if (!nodes.length && doc.turns.length) rows.push(...doc.turns.map(turnNode));
+    turns = [];
+    if (!nodes.length) rows.push(...doc.turns.map(turnNode));
     for (const flag of [...page.flags].reverse()) {
       if (!(flag.kind in NOTICES)) continue;
       const next = doc.segments.findIndex((segment) => segment.start >= flag.start);
@@ -172,10 +174,11 @@ function makeView(main, page) {
   function turnNode(turn) {
     const node = element('div', 'seg');
     const by = header(turn.start, turn.speaker, true);
-    by.append(element('span', 'muted', `${(turn.end - turn.start).toFixed(1)} s`));
+    const length = element('span', 'w whole', `${(turn.end - turn.start).toFixed(1)} s`);
+    by.append(length);
     by.firstChild.dataset.at = turn.start;
-    by.firstChild.tabIndex = 0;
     node.append(by);
+    turns.push({ start: turn.start, end: turn.end, element: length, segment: -1, row: null });
     return node;
   }
 
@@ -191,7 +194,7 @@ function makeView(main, page) {
   function index() {
     if (lit >= 0 && timed[lit]) timed[lit].element.classList.remove('on');
     lit = -1;
-    timed = words.slice(0, doc.segments.length).flat();
+    timed = [...words.slice(0, doc.segments.length).flat(), ...turns];
     timed.sort((a, b) => a.start - b.start);
     starts = Float64Array.from(timed, (word) => word.start);
     reach = new Float64Array(timed.length);
@@ -253,8 +256,8 @@ function makeView(main, page) {
   function timedOf(target) {
     const span = target.closest('.w');
     const i = numberOf(target);
-    if (!span || i === null) return null;
-    return words[i].find((word) => word.element === span) || words[i][0] || null;
+    if (i === null) return turns.find((turn) => turn.element === span) ?? null;
+    return words[i].find((word) => word.element === span) ?? words[i][0] ?? null;
   }
 
   function numberOf(target) {
@@ -279,14 +282,12 @@ function makeView(main, page) {
       const next = timed[Math.min(Math.max(now + by, 0), timed.length - 1)];
       return next ? next.start : seconds;
     },
-    /** The start of the segment `by` places after the one of a moment. */
+    /** The start of the next segment, or of the next turn where there is no text; or of the one before. */
     sentence(seconds, by) {
-      const order = doc.segments.map((segment, i) => [words[i].length ? words[i][0].start : segment.start]).flat();
-      order.sort((a, b) => a - b);
-      const t = seconds + 0.002;
-      if (by > 0) return order.find((start) => start > t) ?? seconds;
-      const earlier = order.filter((start) => start < seconds - 0.5); // back within half a second: the one before
-      return earlier.length ? earlier[earlier.length - 1] : 0;
+      const rows = doc.segments.map((segment, i) => (words[i].length ? words[i][0].start : segment.start));
+      const order = (rows.length ? rows : turns.map((turn) => turn.start)).sort((a, b) => a - b);
+      if (by > 0) return order.find((start) => start > seconds + 0.002) ?? seconds;
+      return order.findLast((start) => start < seconds - 0.5) ?? 0; // within half a second: the one before
     },
   };
 }

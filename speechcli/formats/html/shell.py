@@ -20,8 +20,9 @@ from typing import Final
 
 _NONE: Final[Mapping[str, Iterable[str]]] = MappingProxyType({})
 _UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
-# HTML ends a script at "</script" and lets "<!--" hide that end; U+2028 and U+2029 are ends of lines in old JavaScript.
-_IN_JSON = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+# HTML ends a script at "</script" and lets "<!--" hide that end, and has no control characters; U+2028 and U+2029 end
+# lines in old JavaScript.
+_IN_JSON = re.compile("[<>&\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]")
 _ENDS_SCRIPT = re.compile(r"</(?:script|style)|<!--|<script", re.IGNORECASE)
 
 

@@ -25,6 +25,8 @@ from speechcli.core.span import Seconds
 
 _OFTEN: Seconds = 0.1  # between two looks at the GPU's memory
 _SELDOM: Seconds = 20.0  # between two looks at counters that wrap: at 3 kW they do within a minute and a half
+_JUDGED: Seconds = 1.0  # of work, below which nothing is said of other programs
+_MUCH = 0.15  # of the processors
 _PACKAGE = re.compile(r"intel-rapl:\d+")  # AMD's are called so too; intel-rapl-mmio counts the same once more
 _MEMORY = re.compile(r"intel-rapl:\d+:\d+")
 _GROWN = 64 << 20  # bytes more of a GPU taken than before: somebody began to work on it
@@ -52,6 +54,30 @@ def peak_memory(status: Path = Path("/proc/self/status")) -> int | None:
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return None
+
+
+def busy_seconds() -> Seconds:
+    """Processor time of all programs of this machine, since it was started."""
+    times = psutil.cpu_times()
+    return float(times.user + times.system)
+
+
+def others(wall: Seconds, busy: Seconds, own: Seconds, n_processors: int) -> str:
+    """A note where other programs took a good part of the machine while something was timed, else "".
+
+    busy: processor time of all, own: ours, within `wall`.
+
+    >>> others(10.0, 25.0, 10.0, 2)
+    'other programs took 75 % of the processors meanwhile: on an idle machine it is faster'
+    """
+    if wall < _JUDGED:
+        return ""
+    share = (busy - own) / (wall * n_processors)
+    if share < _MUCH:
+        return ""
+    return f"other programs took {min(share, 1.0):.0%} of the processors meanwhile".replace("%", " %") + (
+        ": on an idle machine it is faster"
+    )
 
 
 class Rapl:
@@ -225,6 +251,8 @@ class Meters:
         self._stretch: tuple[float | None, Mapping[int, float]] = None, {}
         self._of_processor = 0.0
         self._of_gpus: dict[int, float] = {}
+        self._began = 0.0, 0.0, 0.0  # wall, busy, own
+        self._timed = 0.0, 0.0, 0.0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True, name="meters")
 
@@ -238,10 +266,14 @@ class Meters:
 
     def begin(self) -> None:
         """A stretch whose energy counts."""
+        self._began = time.monotonic(), busy_seconds(), cpu_seconds()
         self._stretch = self._rapl.joules(), {} if self._gpus is None else self._gpus.joules()
 
     def end(self) -> None:
         """The stretch ends."""
+        now_at = time.monotonic(), busy_seconds(), cpu_seconds()
+        wall, busy, own = (t + n - b for t, n, b in zip(self._timed, now_at, self._began, strict=True))
+        self._timed = wall, busy, own
         processor, gpus = self._stretch
         now = self._rapl.joules()
         if processor is not None and now is not None:
@@ -266,6 +298,8 @@ class Meters:
         if on_gpu and device_memory is None:
             notes.append(f"GPU memory is not known ({self._why_no_gpus or 'NVML does not tell'})")
         energy, note = self._energy(used, on_gpu)
+        notes += [note] if note else []
+        note = others(*self._timed, psutil.cpu_count() or 1)
         notes += [note] if note else []
         return Reading(peak_memory(), device_memory, energy, tuple(notes))
 

@@ -151,6 +151,20 @@ def test_processor_time_counts_children_too():
     assert meters.cpu_seconds() - before >= 0.25
 
 
+def test_other_programs_at_work_are_noted_and_our_own_work_is_not():
+    assert meters.others(wall=10, busy=20, own=20, n_processors=2) == ""
+    assert "other programs took 50 %" in meters.others(wall=10, busy=12, own=2, n_processors=2)
+    assert meters.others(wall=0.1, busy=5, own=0, n_processors=2) == ""
+
+
+def test_the_machine_is_at_least_as_busy_as_we_are():
+    busy, own = meters.busy_seconds(), meters.cpu_seconds()
+    while meters.cpu_seconds() - own < 0.3:
+        pass
+
+    assert meters.busy_seconds() - busy >= 0.2
+
+
 # --- NVIDIA ---
 
 

@@ -512,9 +512,11 @@ def test_words_go_to_the_caption_of_their_time(corrected: Callable[..., Any]) ->
 @settings(max_examples=100, deadline=None)
 def test_lines_are_broken_as_python_breaks_them(corrected: Callable[..., Any], tokens: list[str]) -> None:
     style = Style(max_line_width=24)
-    talk = Transcript("a.wav", 6.0, (spread(" x", 0, 5, speaker="Al"),))
+    spoken = (Word(0, 2, " x", speaker="Al"), Word(2.4, 5, " y", speaker="Al"))  # a pause, where a line may well end
+    talk = Transcript("a.wav", 6.0, (Segment(0, 5, "x y", spoken, "Al"),))
+    half = len(tokens) // 2
 
-    out = corrected(talk, ["retext", 0, " ".join(tokens)], style=style)
+    out = corrected(talk, ["retext", 0, " ".join([*tokens[:half], "x", "y", *tokens[half:]])], style=style)
 
     limits = Limits(24 - len("[Al]: "), 24, 2, 24, 7.0)
     row = atoms(read(out["json"]).segments, limits.first)

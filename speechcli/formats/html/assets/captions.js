@@ -183,7 +183,10 @@ const captions = (() => {
       const cost = breakCost(row[i - 1], row[i]) + Math.abs(columns(row.slice(0, i)) - half) * 4;
       if (cost < least) [place, least] = [i, cost];
     }
-    const moment = within(row[place].start, start, end);
+    // words that were put in may have no time of their own: each caption has at least half of what its text asks for
+    const share = columns(row.slice(0, place)) / columns(row) / 2;
+    const [soonest, latest] = [start + (end - start) * share, end - (end - start) * (0.5 - share)];
+    const moment = within(Math.min(Math.max(row[place].start, soonest / 1000), latest / 1000), start, end);
     return [...cut(row.slice(0, place), start, moment, limits), ...cut(row.slice(place), moment, end, limits)];
   }
 

@@ -78,10 +78,7 @@ def of_job(job: Job, rendering: Rendering, transcript: Transcript, path: Path | 
     """
     page = rendering.page
     home = "" if path is None else _home(job, page, path)
-    source: Source | None = Source(job.media, job.name, job.question.track, job.lasting)
-    if job.text is not None and job.text.turns is not None:  # no recording was heard
-        recording = recording_of(transcript, job.text.path)
-        source = None if recording is None else Source(recording, recording.name, job.question.track)
+    source = _heard(job, transcript)
     marks: tuple[Mark, ...] | None = None
     line = ""
     notes: tuple[str, ...] = ()
@@ -98,7 +95,7 @@ def of_job(job: Job, rendering: Rendering, transcript: Transcript, path: Path | 
     try:
         made = beside(transcript, source, path, page)
     except SpeechcliError as error:
-        errors.append(error)
+        errors += [error] if page.embed else []
         embedded = False
         try:
             made = beside(transcript, source, path, replace(page, embed=False))
@@ -110,6 +107,17 @@ def of_job(job: Job, rendering: Rendering, transcript: Transcript, path: Path | 
         tuple(errors),
         _key(rendering, embedded, reference, home),
     )
+
+
+def _heard(job: Job, transcript: Transcript) -> Source | None:
+    """The recording of a job; where turns were given for one that was not heard, the one that is found by name."""
+    if job.text is None or job.text.turns is None:
+        return Source(job.media, job.name, job.question.track, job.lasting)
+    try:
+        recording = recording_of(transcript, job.text.path)
+    except UsageError:  # several may be meant
+        return None
+    return None if recording is None else Source(recording, recording.name, job.question.track)
 
 
 def page_of(embed: bool, spoken: Path | None, program: Path | None = None) -> Page:
@@ -138,10 +146,9 @@ class Ours:
 
     def __call__(self, path: Path) -> bool:
         root = nearest(path.parent)
-        manifest = (
-            self._manifests.setdefault(root, load(root)) if root not in self._manifests else self._manifests[root]
-        )
-        return manifest.output(path) is not None
+        if root not in self._manifests:
+            self._manifests[root] = load(root)
+        return self._manifests[root].output(path) is not None
 
 
 def of_file(

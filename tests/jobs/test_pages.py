@@ -145,6 +145,17 @@ def test_with_turns_given_the_recording_is_looked_for_beside_the_transcript(talk
     assert made.beside.media.link == "talk.flac"
 
 
+def test_what_cannot_be_played_any_more_is_told_and_no_error(talk, tmp_path, ffmpeg):
+    """The transcript is whole, and the recording went away meanwhile."""
+    talk.unlink()
+
+    made = pages.of_job(job(talk), Rendering(("html",)), said(), tmp_path / "talk.html")
+
+    assert made.beside == NOTHING
+    assert made.errors == ()
+    assert made.notes == (f"no player: {talk.name} is not there; was it moved or deleted?",)
+
+
 @pytest.mark.parametrize(
     ("source", "text", "there", "found"),
     [

@@ -147,7 +147,7 @@ def nvml() -> tuple[ModuleType | None, str]:
     try:
         import pynvml  # type: ignore[import-untyped]
     except ImportError:
-        return None, 'nvidia-ml-py is not installed (pip install "speechcli[bench]")'
+        return None, 'nvidia-ml-py is not installed (pip install "speechcli[score]")'
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Segment, joined
 from speechcli.errors import DataError, UnavailableError
-from speechcli.scoring.normal import INSTALL, normal
+from speechcli.scoring.normal import INSTALL_ALL, normal
 from speechcli.scoring.rates import Rate
 
 MOST: Final = 20  # speakers that meeteval takes; more are a mistake of the input, it says
@@ -76,7 +76,7 @@ def meeteval() -> ModuleType:
     except ImportError as error:
         raise UnavailableError(
             "meeteval is not installed: a source package that needs a C++ compiler; all but cpwer and tcpwer works",
-            INSTALL,
+            INSTALL_ALL,
         ) from error
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -9,7 +9,8 @@ from typing import Final
 
 from speechcli.errors import UnavailableError, UsageError
 
-INSTALL: Final = 'pip install "speechcli[bench]"'
+INSTALL: Final = 'pip install "speechcli[score]"'
+INSTALL_ALL: Final = 'pip install "speechcli[bench]"'  # with meeteval, which wants a C++ compiler
 
 NORMALIZERS: Final[dict[str, str]] = {
     "english": "Whisper's for English: lower case, no punctuation or fillers, numbers and spellings in one form",

@@ -12,7 +12,7 @@ from speechcli.core.span import Seconds, Span, uncovered
 from speechcli.core.transcript import Segment, Transcript, Turn, Word, joined
 from speechcli.errors import SpeechcliError, UsageError
 from speechcli.scoring import boundaries, words
-from speechcli.scoring.normal import INSTALL, normal, normalizer
+from speechcli.scoring.normal import INSTALL, INSTALL_ALL, normal, normalizer
 from speechcli.scoring.rates import METRICS, Metric, Rate
 from speechcli.scoring.references import Reference
 from speechcli.timeline.turns import known
@@ -243,5 +243,5 @@ def _installed(package: str) -> bool:
 def _line(package: str, metrics: Sequence[Metric]) -> str:
     without = f"no {', '.join(metrics)}: {package} is not installed"
     if package == "meeteval":
-        return f"{without} ({INSTALL}; it is a source package that needs a C++ compiler, and all else works without)"
+        return f"{without} ({INSTALL_ALL}; it is a source package that needs a C++ compiler, and all else works without)"
     return f"{without} ({INSTALL})"

@@ -380,4 +380,4 @@ def test_without_the_packages_a_line_says_what_to_install():
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout.count('pip install "speechcli[bench]"') == 2
+    assert done.stdout.count('pip install "speechcli[score]"') == 2

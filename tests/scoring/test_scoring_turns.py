@@ -88,7 +88,7 @@ def test_turns_of_one_speaker_that_overlap_are_one() -> None:
 def test_without_pyannote_metrics_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyannote.metrics.diarization", None)
 
-    with pytest.raises(UnavailableError, match=r"speechcli\[bench\]"):
+    with pytest.raises(UnavailableError, match=r"speechcli\[score\]"):
         der([], [], 1.0, 0.0)
 
 

@@ -89,7 +89,7 @@ def test_an_empty_reference_makes_all_that_was_heard_inserted() -> None:
 def test_without_jiwer_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jiwer", None)
 
-    with pytest.raises(UnavailableError, match=r"speechcli\[bench\]"):
+    with pytest.raises(UnavailableError, match=r"speechcli\[score\]"):
         wer("a", "b", "none")
 
 

@@ -37,7 +37,7 @@ def check(path: Path) -> None:
     """
     need = "jiwer" if kind_of(path) == "html" else "matplotlib"
     if find_spec(need) is None:
-        raise UnavailableError(f"a report needs {need}", 'pip install "speechcli[bench]"')
+        raise UnavailableError(f"a report needs {need}", 'pip install "speechcli[score]"')
     check_file(path)
     try:
         check_folder(path.parent)

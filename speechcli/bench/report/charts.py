@@ -47,7 +47,7 @@ def drawn(result: Result, kind: Picture = "svg") -> bytes:
         from matplotlib.figure import Figure
         from matplotlib.font_manager import get_font_names
     except ImportError as error:
-        raise UnavailableError("a picture needs matplotlib", 'pip install "speechcli[bench]"') from error
+        raise UnavailableError("a picture needs matplotlib", 'pip install "speechcli[score]"') from error
 
     metric = standing.judged_by(result)
     found = standing.standings(result)

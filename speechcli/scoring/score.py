@@ -243,5 +243,6 @@ def _installed(package: str) -> bool:
 def _line(package: str, metrics: Sequence[Metric]) -> str:
     without = f"no {', '.join(metrics)}: {package} is not installed"
     if package == "meeteval":
-        return f"{without} ({INSTALL_ALL}; it is a source package that needs a C++ compiler, and all else works without)"
+        source = "it is a source package that needs a C++ compiler, and all else works without"
+        return f"{without} ({INSTALL_ALL}; {source})"
     return f"{without} ({INSTALL})"

@@ -195,7 +195,7 @@ def test_whisper_errs_live_hardly_more_than_offline_and_rewrites_little(transcri
     assert n_changed <= 0.15 * n_shown
 
 
-@pytest.mark.parametrize("size", [1600, 10**9])
+@pytest.mark.parametrize("size", [pytest.param(1600, marks=pytest.mark.slow), 10**9])
 def test_whisper_cut_in_the_middle_of_speech_loses_and_doubles_no_word(size):
     model = opened("embedded", Listening(longest=3.0))
     recording = made(("LJ001-0001",), (0.5,))  # 9.5 s without a pause

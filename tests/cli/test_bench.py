@@ -239,10 +239,10 @@ def test_what_is_wrong_is_said_in_a_line_before_anything_is_measured(speechcli, 
     assert len([line for line in done.err.splitlines() if "error" in line]) <= 1
 
 
-def test_a_reference_of_another_recording_is_noticed(once, tmp_path):
+def test_a_reference_of_another_recording_is_noticed(measured, once, tmp_path):
     recordings(tmp_path / "talks", wrong=NAMES[1])
 
-    done = once(tmp_path, "bench", "talks")
+    done = once(tmp_path, "bench", "talks", "--transcripts", measured[0] / "kept/whisper-tiny.en")
 
     assert "is this the right reference?" in done.err
     assert NAMES[1] in done.err

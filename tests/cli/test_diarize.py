@@ -537,7 +537,7 @@ def test_voices_keep_their_labels_in_all_recordings_of_a_batch(speechcli, here, 
 
 
 def test_a_signal_leaves_nothing_half_done_and_the_same_command_does_it(talk, here, speechcli):
-    samples = np.tile(conversation()[0], 40)
+    samples = np.tile(conversation()[0], 12)
     soundfile.write(here / "long.wav", samples, RATE)
     command = [sys.executable, "-m", "speechcli", "diarize", "long.wav", "--progress"]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as running:

@@ -429,7 +429,10 @@ def test_light_and_dark_can_be_chosen_and_are_kept(opened, tmp_path):
 
     assert dark == "rgb(22, 24, 27)"
     assert light == "rgb(252, 251, 248)"
-    page.reload()
+    for _ in range(50):  # what is kept is on its way to the browser
+        page.reload()
+        if page.evaluate(paper) == light:
+            break
     assert page.evaluate(paper) == light
 
 

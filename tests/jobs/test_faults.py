@@ -105,7 +105,7 @@ def unbroken(tmp_path_factory) -> dict[str, bytes]:
     return outputs(folder)
 
 
-@pytest.fixture(scope="module", params=["new", "overwriting"])
+@pytest.fixture(scope="module", params=["new", pytest.param("overwriting", marks=pytest.mark.slow)])
 def start(request, tmp_path_factory) -> Path:
     """A folder to begin with: empty, or with older outputs of ours, which `--overwrite` is to replace."""
     folder = tmp_path_factory.mktemp(request.param)

@@ -133,6 +133,7 @@ def entries(folder: Path) -> list[str]:
     return sorted(Path(value["input"]).name for value in values if "input" in value)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_nothing_is_lost_and_nothing_is_done_twice(recordings, unbroken, tmp_path):
     folder, kept = tmp_path / "out", tmp_path / "kept"
     kept.mkdir()
@@ -262,7 +263,7 @@ def small_disk(tmp_path):
     subprocess.run([umount, "-l", folder], check=True)
 
 
-@pytest.mark.parametrize("n_pages", [1, 3, 6])
+@pytest.mark.parametrize("n_pages", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(6, marks=pytest.mark.slow)])
 def test_on_a_full_disk_what_was_done_stays_and_the_same_command_goes_on(
     recordings, unbroken, small_disk, capsys, tmp_path, n_pages
 ):

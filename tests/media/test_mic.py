@@ -65,7 +65,7 @@ def place_of(wanted: np.ndarray, heard: np.ndarray) -> int:
     return int(np.argmax(np.fft.irfft(product, size)[: len(heard)]))
 
 
-@pytest.mark.parametrize(("rate", "channels"), [(48_000, 2), (44_100, 2), (16_000, 1)])
+@pytest.mark.parametrize(("rate", "channels"), [pytest.param(48_000, 2, marks=pytest.mark.slow), (44_100, 2), (16_000, 1)])
 def test_what_is_played_is_recorded_to_the_sample_at_the_devices_own_rate(pulse, tmp_path, rate, channels):
     pulse.speaker("desk", "Desk", rate, channels)
     path, wanted = recording(tmp_path, rate, channels)

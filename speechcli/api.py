@@ -25,14 +25,13 @@ from numpy.typing import NDArray
 from speechcli.backends import catalog, diarizers, printing, registry
 from speechcli.backends.base import Hints
 from speechcli.backends.catalog import FAMILIES
-from speechcli.core.languages import code_of
 from speechcli.core.span import Seconds, Span
 from speechcli.core.transcript import Transcript
 from speechcli.errors import DataError, MediaError, UsageError
 from speechcli.formats import table
 from speechcli.formats.html.beside import NOTHING
 from speechcli.jobs import aligned, batch, channels, diarized, pages, run
-from speechcli.jobs.job import Job, Page, Question, Text, counts_of, rules_of
+from speechcli.jobs.job import Job, Page, Question, Text, counts_of, hints_of, language_of, rules_of
 from speechcli.jobs.output import write_atomically
 from speechcli.jobs.recording import Recordings
 from speechcli.media import ffmpeg, sources
@@ -289,21 +288,12 @@ def question_of(options: Options, resolved: registry.Resolved) -> Question:
         options.chunk_size,
         registry.aligner_family(resolved.wanted),
     )
-    given = options.language
-    names = (given,) if isinstance(given, str) else tuple(given or ())
-    if options.task not in ("transcribe", "translate"):
-        raise UsageError(f"task {options.task!r}: no such task", "transcribe or translate")
     return Question(
         model=resolved.name,
         revision=resolved.revision,
         dtype=options.dtype,
         settings=resolved.wanted.told,
-        hints=Hints(
-            tuple(dict.fromkeys(_code(name) for name in names)),
-            tuple(options.hotwords),
-            options.context,
-            options.task,
-        ),
+        hints=hints_of(options.language, options.task, options.hotwords, options.context),
         rules=rules if options.vad else listening_to_all(rules),
         judged=options.vad,
         track=options.track,
@@ -329,12 +319,6 @@ def _asked(function: str, kind: type[_Options], options: object, more: Mapping[s
 def _split(options: Options | Diarization, excluded: Mapping[str, object]) -> bool:
     numbers = {name: getattr(options, name) for name in ("num_speakers", "min_speakers", "max_speakers")}
     return channels.by_channel(options.channels, {**excluded, **numbers})
-
-
-def _code(name: str) -> str:
-    if (code := code_of(name)) is None:
-        raise UsageError(f"language {name!r}: no such language", "a code (de) or an English name")
-    return code
 
 
 def _clip(start: Seconds, end: Seconds) -> Span:
@@ -424,7 +408,7 @@ def _transcribed(recordings: Sequence[tuple[Path, str]], options: Options) -> li
 def _aligned(recordings: Sequence[tuple[Path, str]], texts: Sequence[Text], options: Alignment) -> list[Transcript]:
     program = ffmpeg.find(options.ffmpeg)
     wanted = registry.aligner_for(_wanted(options))
-    language = None if options.language is None else _code(options.language)
+    language = None if options.language is None else language_of(options.language)
     anchor = registry.anchor_for(wanted, options.anchor, language)
     question = Question(
         model="" if anchor is None else anchor.model,

@@ -20,12 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechcli.backends import catalog, registry, streaming
-from speechcli.backends.base import Hints
-from speechcli.core.languages import code_of
 from speechcli.core.live import Final, Partial
 from speechcli.core.span import Seconds
 from speechcli.core.transcript import Stage
 from speechcli.errors import MediaError, SpeechcliError, UsageError
+from speechcli.jobs.job import hints_of
 from speechcli.jobs.live import Ear
 from speechcli.media.mix import floats
 from speechcli.media.probe import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
@@ -105,7 +104,7 @@ class Stream:
             revision=options.revision,
         )
         resolved = registry.resolve(streaming.wish(wanted, listening))
-        hints = _hints(options)
+        hints = hints_of(options.language, options.task, options.hotwords, options.context)
         self._model = streaming.open_streaming(resolved, listening)
         self.stage: Stage = self._model.stage
         try:
@@ -184,16 +183,3 @@ def _check_types(options: Streaming) -> None:
         raise UsageError(f"model={options.model!r} is no name", "see: speechcli models")
     if options.language is not None and not isinstance(options.language, Sequence):
         raise UsageError(f"language={options.language!r} is no language", "a code (de) or an English name")
-
-
-def _hints(options: Streaming) -> Hints:
-    given = options.language
-    names = (given,) if isinstance(given, str) else tuple(given or ())
-    codes = []
-    for name in names:
-        if (code := code_of(name)) is None:
-            raise UsageError(f"language {name!r}: no such language", "a code (de) or an English name")
-        codes.append(code)
-    if options.task not in ("transcribe", "translate"):
-        raise UsageError(f"task {options.task!r}: no such task", "transcribe or translate")
-    return Hints(tuple(dict.fromkeys(codes)), tuple(options.hotwords), options.context, options.task)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from speechcli.backends.base import Counts, Hints
 from speechcli.backends.catalog import SHORTEST, Family
 from speechcli.backends.registry import Resolved
+from speechcli.core.languages import code_of
 from speechcli.core.span import Seconds, Span
 from speechcli.errors import UsageError
 from speechcli.scoring.references import Folder
@@ -207,6 +208,21 @@ def counts_of(num: int | None, least: int | None, most: int | None) -> Counts:
     if least is not None and most is not None and least > most:
         raise UsageError(f"min-speakers {least} is more than max-speakers {most}")
     return Counts(least or 1, most)
+
+
+def language_of(name: str) -> str:
+    """The code of a language by its code or English name. Raises UsageError."""
+    if (code := code_of(name)) is None:
+        raise UsageError(f"language {name!r}: no such language", "a code (de) or an English name")
+    return code
+
+
+def hints_of(language: str | Sequence[str] | None, task: str, hotwords: Sequence[str], context: str) -> Hints:
+    """What a model is told. language: one, several that are possible, None to find out. Raises UsageError."""
+    names = (language,) if isinstance(language, str) else tuple(language or ())
+    if task not in ("transcribe", "translate"):
+        raise UsageError(f"task {task!r}: no such task", "transcribe or translate")
+    return Hints(tuple(dict.fromkeys(map(language_of, names))), tuple(hotwords), context, task)
 
 
 def told_of(aligner: Resolved | None) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ ROWS: dict[str, list[str]] = {
     "align": [],
     "diarize": [],
     "live": ["--peer", "whisperlivekit"],
+    "page": [],
 }
 
 

@@ -80,6 +80,11 @@ ARABIC = Transcript(
     language="ar",
 )
 EMPTY = Transcript("silence.wav", 5.0)
+PACKED = Transcript(
+    "fluent.wav",
+    5.0,
+    (Segment(1.0, 4.0, "one two three", (Word(1.0, 2.0, " one"), Word(2.0, 3.0, " two"), Word(3.0, 4.0, " three"))),),
+)
 HOSTILE = Transcript(
     '"><img src=x onerror=alert(1)>\u202egpj.exe',
     12.0,

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from made_pages import ARABIC, EMPTY, HOSTILE, MARKS, PLAIN, SAMPLE, TALK, TURNS, hour, written
+from made_pages import ARABIC, EMPTY, HOSTILE, MARKS, PACKED, PLAIN, SAMPLE, TALK, TURNS, hour, written
 
 from speechcli.formats import table
 from speechcli.formats.html.beside import Beside, Mark, Media, Peaks
@@ -489,3 +489,113 @@ def test_without_javascript_the_page_says_what_it_needs(chromium, tmp_path):
     assert "needs JavaScript" in page.inner_text("main")
     assert "20 words" in page.inner_text("#facts")
     context.close()
+
+
+def test_the_focus_is_kept_through_corrections_and_given_back(opened, tmp_path):
+    page = opened(written(tmp_path, TALK))
+    focused = """(() => {
+      const one = document.activeElement;
+      const place = [...document.querySelectorAll('.seg')].indexOf(one.closest('.seg'));
+      return (one.id || one.className.split(' ')[0] || one.localName) + (place < 0 ? '' : ` ${place}`);
+    })()"""
+    press(page, "e")
+    page.locator(".fix").nth(2).focus()
+    told = []
+    for keys in (
+        ("Enter",),
+        ("x", "Control+Enter"),
+        ("u",),
+        ("U",),
+        ("/",),
+        ("b", "Escape"),
+        ("Enter", "Control+A", "Delete", "Control+Enter"),
+        ("e",),
+    ):
+        press(page, *keys)
+        told.append(page.evaluate(focused))
+    assert told == ["textarea 2", "fix 2", "fix 2", "fix 2", "query", "fix 2", "fix 2", "transcript"]
+    assert not page.get_by_text("0:10").is_visible()  # it was emptied
+
+    page.focus("#undo")
+    press(page, "Enter")
+    assert page.evaluate(focused) == "undo"
+    press(page, "Enter")
+    assert page.evaluate(focused) == "edit"
+    page.get_by_text("0:10").first.wait_for(state="visible")
+
+
+def test_flagged_places_that_were_corrected_are_told_and_passed_over(opened, tmp_path):
+    page = opened(written(tmp_path, TALK, Beside(marks=MARKS)))
+    assert page.inner_text("#flag-count") == "8"
+    press(page, "e")
+
+    def correct(place, text):
+        page.locator(".fix").nth(place).click()
+        page.fill("textarea", text)
+        press(page, "Control+Enter")
+
+    correct(1, "maybe this that, then")  # the unsure words are there still
+    assert page.inner_text("#flag-count") == "8"
+    correct(1, "may be that then")
+    correct(2, "It was the very worst of times indeed")
+    assert page.inner_text("#flag-count") == "5 left, 3 corrected"
+    assert page.locator("#flag-list .done").all_inner_texts()[0].split("\n")[1] == "Unsure words"
+    press(page, "n", "n", "n")
+    assert page.inner_text("#said") == "Flagged place 6 of 8, Gap at 0:14"
+    press(page, "p")
+    assert page.inner_text("#said") == "Flagged place 2 of 8, Error at 0:02"
+    press(page, "u", "u", "u")
+    assert page.inner_text("#flag-count") == "8"
+
+
+def test_words_put_in_where_there_is_no_time_are_lit_and_gone_to(opened, tmp_path):
+    page = opened(written(tmp_path, PACKED))
+    press(page, "e")
+    page.locator(".fix").first.click()
+    page.fill("textarea", "well one very two three")
+    press(page, "Control+Enter")
+    for word in ("very", "well"):
+        page.get_by_text(word, exact=True).click()
+        assert page.evaluate(LIT) == [word]
+    seen = []
+    for key in "....,,,,":
+        press(page, key)
+        seen.append(page.evaluate(LIT)[0])
+    assert seen == ["one", "very", "two", "three", "two", "very", "one", "well"]
+    assert [(w.start, w.end) for w in table.read(saved(page, "json", tmp_path)).segments[0].words[::2]] == [
+        (1.0, 1.0),
+        (2.0, 2.0),
+        (3.0, 4.0),
+    ]
+
+
+def test_places_where_nobody_speaks_are_shown_too(opened, tmp_path):
+    page = opened(written(tmp_path, hour(1000)), at="#t=1202")
+    there = "(() => { const top = %s.getBoundingClientRect().top; return top > 0 && top < innerHeight; })()"
+    assert page.evaluate(there % "[...document.querySelectorAll('.aside-row')][19]")
+
+    box = page.locator("#wave").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.7, box["y"] + 20)  # it does not play
+    until(page, there % "document.querySelector('.on')")
+
+
+def test_it_is_printed_dark_on_white(opened, tmp_path):
+    page = opened(written(tmp_path, TALK))
+    page.click("#theme")
+    page.get_by_text("best", exact=True).click()
+    press(page, "e", "Enter")
+    page.emulate_media(media="print")
+
+    colours = page.evaluate("[document.body, document.querySelector('.on')].map(one => getComputedStyle(one).color)")
+    assert colours == ["rgb(29, 31, 34)"] * 2
+    assert page.get_by_text("It was the best").is_visible()
+    assert not page.is_visible("textarea") and not page.is_visible("#player") and not page.is_visible(".fix")
+
+
+def test_on_a_phone_that_lies_the_buttons_stay_and_the_text_has_room(opened, tmp_path):
+    page = opened(written(tmp_path, hour(1000)), width=740, height=360, at="#t=1800")
+    tops = page.evaluate("['#controls', '.on'].map(one => document.querySelector(one).getBoundingClientRect().top)")
+
+    assert tops[0] == 0
+    assert 60 < tops[1] < 300
+    assert page.locator("#controls").bounding_box()["height"] < 70

@@ -20,24 +20,22 @@ UNSURE_RUN: Final = 2  # words in a row
 
 @dataclass(frozen=True, slots=True)
 class Flag(Span):
-    """A place, and what is the matter. text: the words of it, "" where there are none."""
+    """A place, and what is the matter. text: the words of it, "" where there are none. segment: the number of the one
+    whose text is in doubt, None where that is not known.
+    """
 
     kind: FlagKind
     text: str = ""
     why: str = ""
+    segment: int | None = None
 
 
 def flags(transcript: Transcript, marks: Iterable[Mark] | None = None) -> list[Flag]:
     """All of them by their start."""
     found = [
         *_of_verdict(transcript.verdict, transcript.duration),
-        *_runs(transcript.segments, "guessed", lambda w: w.placed == "interpolated", GUESSED_RUN),
-        *_runs(
-            transcript.segments,
-            "unsure",
-            lambda w: (1.0 if w.confidence is None else w.confidence) < UNSURE,
-            UNSURE_RUN,
-        ),
+        *_runs(transcript.segments, "guessed", _is_guessed, GUESSED_RUN),
+        *_runs(transcript.segments, "unsure", _is_unsure, UNSURE_RUN),
         *_errors(transcript.segments, marks or ()),
     ]
     return sorted(found, key=lambda flag: (flag.start, flag.end))
@@ -64,12 +62,12 @@ def _of_verdict(verdict: Verdict, duration: Seconds) -> Iterator[Flag]:
 
 def _runs(segments: Iterable[Segment], kind: FlagKind, odd: Callable[[Word], bool], least: int) -> Iterator[Flag]:
     """Runs of odd words, not across segments."""
-    for segment in segments:
+    for number, segment in enumerate(segments):
         for is_odd, group in groupby(segment.words, odd):
             words = tuple(group)
             if is_odd and len(words) >= least:
                 end = max(words[0].start, words[-1].end)
-                yield Flag(words[0].start, end, kind, joined(words), f"{len(words)} words")
+                yield Flag(words[0].start, end, kind, joined(words), f"{len(words)} words", number)
 
 
 def _errors(segments: tuple[Segment, ...], marks: Iterable[Mark]) -> Iterator[Flag]:
@@ -83,7 +81,7 @@ def _errors(segments: tuple[Segment, ...], marks: Iterable[Mark]) -> Iterator[Fl
             "deleted": f"“{mark.reference}” is missing",
         }[mark.kind]
         at = _span(segment, mark)
-        yield Flag(at.start, at.end, "error", text, why)
+        yield Flag(at.start, at.end, "error", text, why, mark.segment)
 
 
 def _span(segment: Segment, mark: Mark) -> Span:

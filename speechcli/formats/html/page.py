@@ -70,7 +70,7 @@ def _page(transcript: Transcript, style: Style, beside: Beside) -> dict[str, Any
         if beside.marks is None
         else [[m.kind, m.segment, m.first, m.last, m.reference] for m in beside.marks],
         "flags": [
-            {"start": tidy(f.start), "end": tidy(f.end), "kind": f.kind, "text": f.text, "why": f.why}
+            {"start": tidy(f.start), "end": tidy(f.end), "kind": f.kind, "text": f.text, "why": f.why, "in": f.segment}
             for f in flags(transcript, beside.marks)
         ],
         "unsure": UNSURE,

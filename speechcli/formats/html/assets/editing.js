@@ -59,6 +59,7 @@ function makeEditing(parts, state, view, changed) {
 
   function take(doc) {
     state.doc = doc;
+    if (!past.canUndo() && document.activeElement === parts.undo) parts.edit.focus();
     parts.undo.hidden = !past.canUndo();
     changed();
   }

@@ -15,12 +15,14 @@ const FLAG_KINDS = {
 /**
  * @param {{list: HTMLElement, count: HTMLElement, back: HTMLButtonElement,
  *   next: HTMLButtonElement, keys: HTMLElement, said: HTMLElement}} parts
- * @param {{start: number, end: number, kind: string, text: string, why: string}[]} flags by start
+ * @param {{start: number, end: number, kind: string, text: string, why: string, in: number|null}[]} flags by start;
+ *   in: the number of the segment whose text is in doubt
  * @param {() => number} position
  * @param {(seconds: number) => void} go
  */
 function makeFlags(parts, flags, position, go) {
   let now = -1;
+  let open = flags.map(() => true); // not corrected since
   const rows = flags.map((flag, n) => {
     const row = document.createElement('li');
     const button = document.createElement('button');
@@ -53,8 +55,17 @@ function makeFlags(parts, flags, position, go) {
     return row;
   });
   parts.list.replaceChildren(...rows);
-  parts.count.textContent = flags.length ? String(flags.length) : 'none';
   parts.keys.hidden = !flags.length;
+
+  /** Marks the places whose text is another one now; gives those that are left. */
+  function show(doc) {
+    open = flags.map((flag) => isOpen(flag, doc));
+    rows.forEach((row, n) => row.classList.toggle('done', !open[n]));
+    const left = open.filter(Boolean).length;
+    const done = flags.length - left;
+    parts.count.textContent = done ? `${left} left, ${done} corrected` : String(left || 'none');
+    return flags.filter((_, n) => open[n]);
+  }
 
   function choose(n) {
     now = n;
@@ -64,7 +75,14 @@ function makeFlags(parts, flags, position, go) {
     button.scrollIntoView({ block: 'nearest' });
     const flag = flags[n];
     go(flag.start);
-    parts.said.textContent = `Flagged place ${n + 1} of ${flags.length}, ${FLAG_KINDS[flag.kind]} at ${clock(flag.start)}`;
+    const which = `Flagged place ${n + 1} of ${flags.length}, ${FLAG_KINDS[flag.kind]} at ${clock(flag.start)}`;
+    parts.said.textContent = open[n] ? which : `${which}, corrected`;
+  }
+
+  /** The next of some numbers of flags that is open, from the first of them on; the first where none is. */
+  function stepTo(first, by) {
+    const order = flags.map((_, k) => (((first + k * by) % flags.length) + flags.length) % flags.length);
+    choose(order.find((n) => open[n]) ?? order[0]);
   }
 
   /** The next place after where we are, or the one before; around the end. */
@@ -72,12 +90,12 @@ function makeFlags(parts, flags, position, go) {
     if (!flags.length) return;
     const t = position();
     if (now >= 0 && Math.abs(flags[now].start - t) < 0.01) {
-      choose((now + by + flags.length) % flags.length); // several may begin at the same moment
+      stepTo(now + by, by); // several may begin at the same moment
       return;
     }
     let n = flags.findIndex((flag) => flag.start > t);
     if (n < 0) n = flags.length;
-    choose((by > 0 ? n : n - 1 + flags.length) % flags.length);
+    stepTo(by > 0 ? n : n - 1, by);
   }
 
   parts.list.addEventListener('click', (event) => {
@@ -86,5 +104,15 @@ function makeFlags(parts, flags, position, go) {
   });
   parts.back.addEventListener('click', () => step(-1));
   parts.next.addEventListener('click', () => step(1));
-  return { step };
+  return { step, show };
+}
+
+/** Whether what was flagged still stands there; what the reference has does not count in a corrected segment. */
+function isOpen(flag, doc) {
+  const segment = doc.segments[flag.in ?? -1];
+  if (!segment?.edited) return true;
+  if (flag.kind === 'error') return false;
+  const raw = edit.texts(segment);
+  const there = raw.filter((_, i) => segment.words[i].start >= flag.start && segment.words[i].start <= flag.end);
+  return there.join('').includes(writing.strip(flag.text));
 }

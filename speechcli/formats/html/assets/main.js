@@ -16,19 +16,18 @@ function main() {
     { timeline: $('timeline'), seek: $('seek'), wave: $('wave'), lanes: $('lanes'), playhead: $('playhead') },
     duration,
     page.peaks && { rate: page.peaks.rate, values: Uint8Array.from(atob(page.peaks.values), (c) => c.charCodeAt(0)) },
-    page.flags,
-    player.seek,
+    (seconds) => (follow ? go(seconds) : player.seek(seconds)),
   );
 
   /** At most three elements change: the word before, the word now, and the slider. */
   function moved(seconds) {
     timeline.move(seconds);
-    if (view.light(seconds) && follow && player.playing()) view.keepInSight(band(), false);
+    if (view.light(seconds) && follow && player.playing()) view.keepInSight(band(), seconds);
   }
 
   /** Top and bottom of the window where the transcript can be seen. */
   function band() {
-    const box = $('player').getBoundingClientRect();
+    const box = $(getComputedStyle($('player')).display === 'contents' ? 'controls' : 'player').getBoundingClientRect();
     const below = box.top > window.innerHeight / 2;
     return { top: below ? 0 : Math.max(0, box.bottom), bottom: below ? box.top : window.innerHeight };
   }
@@ -36,12 +35,12 @@ function main() {
   /** Goes somewhere and shows it. */
   function go(seconds) {
     player.seek(seconds);
-    view.keepInSight(band(), false);
+    view.keepInSight(band(), seconds);
   }
 
   function shown() {
     view.show(state.doc);
-    timeline.show(lanesOf(state.doc));
+    timeline.show(lanesOf(state.doc), flags.show(state.doc));
     search.show(state.doc);
     moved(player.position());
   }
@@ -113,7 +112,7 @@ function main() {
   function setFollow(on) {
     follow = on;
     $('follow').setAttribute('aria-pressed', String(on));
-    if (on) view.keepInSight(band(), false);
+    if (on) view.keepInSight(band(), player.position());
   }
 
   function setDrawer(open) {
@@ -123,6 +122,7 @@ function main() {
 
   const jump = (by) => go(player.position() + by);
   $('play').addEventListener('click', play);
+  media?.addEventListener('click', play); // the pictures of a video
   $('back').addEventListener('click', () => jump(-5));
   $('forward').addEventListener('click', () => jump(5));
   $('speed').addEventListener('change', () => setSpeed(0));

@@ -15,6 +15,7 @@ function makeSearch(parts, view, go) {
   let hits = [];
   let now = -1;
   let asked = '';
+  let from = null; // what had the focus before
 
   function run() {
     const wanted = parts.query.value.trim();
@@ -139,6 +140,15 @@ function makeSearch(parts, view, go) {
     tell();
   }
 
+  /** Gives the focus back to what had it before the search. */
+  function leave() {
+    from?.focus({ preventScroll: true });
+    if (document.activeElement === parts.query) parts.query.blur();
+  }
+
+  parts.query.addEventListener('focus', (event) => {
+    from = event.relatedTarget;
+  });
   parts.query.addEventListener('input', run);
   parts.query.addEventListener('keydown', (event) => {
     if (event.key === 'Enter') {
@@ -148,7 +158,7 @@ function makeSearch(parts, view, go) {
       event.preventDefault();
       parts.query.value = '';
       run();
-      parts.query.blur();
+      leave();
     }
   });
   parts.back.addEventListener('click', () => step(-1));

@@ -6,10 +6,9 @@
  *   playhead: HTMLCanvasElement}} parts
  * @param {number} duration
  * @param {{values: Uint8Array, rate: number}|null} peaks
- * @param {{start: number, end: number}[]} flags
  * @param {(seconds: number) => void} go
  */
-function makeTimeline(parts, duration, peaks, flags, go) {
+function makeTimeline(parts, duration, peaks, go) {
   const SHORTEST = 5; // seconds that can fill the width
   const whole = Math.max(duration, 0.001);
   let from = 0;
@@ -17,6 +16,7 @@ function makeTimeline(parts, duration, peaks, flags, go) {
   let at = 0;
   let second = -1;
   let lanes = []; // {canvas, spans, seen, drawn}
+  let flags = [];
   let watcher = null;
   const loudest = Math.max(8, peaks ? peaks.values.reduce((a, b) => Math.max(a, b), 0) : 0);
 
@@ -111,8 +111,10 @@ function makeTimeline(parts, duration, peaks, flags, go) {
 
   /**
    * @param {{name: string, colour: number, spans: {start: number, end: number}[]}[]} speakers
+   * @param {{start: number, end: number}[]} places that are flagged
    */
-  function show(speakers) {
+  function show(speakers, places) {
+    flags = places;
     if (watcher) watcher.disconnect();
     watcher = new IntersectionObserver(
       (entries) => {

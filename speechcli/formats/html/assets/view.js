@@ -16,6 +16,7 @@ function makeView(main, page) {
   let nodes = []; // of each segment
   let words = []; // Timed of each segment, in its order
   let turns = []; // Timed of each turn, where there is no text
+  let notices = []; // {flag, node} of what stands between the segments
   let timed = []; // all of them, by start
   let starts = new Float64Array(0);
   let reach = new Float64Array(0); // the latest end up to here
@@ -25,6 +26,7 @@ function makeView(main, page) {
 
   function show(next) {
     const before = doc;
+    const held = focused();
     doc = next;
     const samePeople = edit.speakers(doc);
     const same = before && before.segments.length === doc.segments.length && samePeople.join('\0') === people.join('\0');
@@ -32,13 +34,32 @@ function makeView(main, page) {
     if (same) {
       for (let i = 0; i < doc.segments.length; i++) {
         const changed = doc.segments[i] !== before.segments[i];
-        const neighbour = i > 0 && doc.segments[i - 1].speaker !== before.segments[i - 1].speaker;
+        const [above, was] = [doc.segments[i - 1], before.segments[i - 1]];
+        const neighbour = i > 0 && (above.speaker !== was.speaker || edit.stays(above) !== edit.stays(was));
         if (changed || neighbour) replace(i);
       }
     } else {
       renderAll();
     }
     index();
+    focusAgain(held);
+  }
+
+  /** What of the text has the focus: a segment, and the class of its button; null where none has. */
+  function focused() {
+    const { activeElement } = document;
+    if (!main.contains(activeElement) || activeElement === main) return null;
+    return { segment: numberOf(activeElement), name: activeElement.className.split(' ')[0] };
+  }
+
+  /** Elements that were made anew lost it. */
+  function focusAgain(held) {
+    if (!held || document.activeElement !== document.body) return;
+    const node = nodes[held.segment];
+    const button = held.name && node?.querySelector(`button.${held.name}`);
+    for (const one of [button, node?.querySelector('button'), main]) {
+      if (document.activeElement === document.body) one?.focus({ preventScroll: true });
+    }
   }
 
   function renderAll() {
@@ -47,11 +68,14 @@ function makeView(main, page) {
     nodes = doc.segments.map((_, i) => segmentNode(i));
     const rows = [...nodes];
     turns = [];
+    notices = [];
     if (!nodes.length) rows.push(...doc.turns.map(turnNode));
     for (const flag of [...page.flags].reverse()) {
       if (!(flag.kind in NOTICES)) continue;
       const next = doc.segments.findIndex((segment) => segment.start >= flag.start);
-      rows.splice(next < 0 ? rows.length : rows.indexOf(nodes[next]), 0, noticeNode(flag));
+      const node = noticeNode(flag);
+      notices.unshift({ flag, node });
+      rows.splice(next < 0 ? rows.length : rows.indexOf(nodes[next]), 0, node);
     }
     if (!rows.length) rows.push(element('p', 'empty', 'Nobody speaks in this recording.'));
     main.replaceChildren(...rows);
@@ -95,8 +119,11 @@ function makeView(main, page) {
   function segmentNode(i) {
     const segment = doc.segments[i];
     const editing = document.body.classList.contains('editing');
-    const opens = i === 0 || doc.segments[i - 1].speaker !== segment.speaker;
+    let above = i - 1; // the segment that is shown above it
+    while (above >= 0 && !editing && !edit.stays(doc.segments[above])) above--;
+    const opens = above < 0 || doc.segments[above].speaker !== segment.speaker;
     const node = element('div', opens ? 'seg new' : 'seg');
+    node.classList.toggle('out', !edit.stays(segment));
     const by = header(segment.start, segment.speaker, opens || editing);
     if (editing) {
       if (segment.speaker == null) {
@@ -144,7 +171,28 @@ function makeView(main, page) {
     for (const mark of marks) {
       if (mark[0] === 'deleted' && mark[2] >= parts.length) said.append(reference(mark));
     }
-    return out;
+    return seen(out);
+  }
+
+  /**
+   * Words that were put in where there was no time for them share, in the page only, the end of the word before, or a
+   * moment before the first: so they are lit and can be gone to.
+   */
+  function seen(row) {
+    const timeless = (word) => word && word.row && word.end - word.start < 0.001;
+    for (let first = 0; first < row.length; first++) {
+      if (!timeless(row[first])) continue;
+      let last = first;
+      while (timeless(row[last + 1])) last++;
+      const to = row[first].start;
+      const from = first ? (row[first - 1].start + to) / 2 : Math.max(0, to - HOLD);
+      for (let i = first; i <= last; i++) {
+        row[i].start = from + ((to - from) * (i - first)) / (last - first + 1);
+        row[i].end = from + ((to - from) * (i - first + 1)) / (last - first + 1);
+      }
+      first = last;
+    }
+    return row;
   }
 
   function reference(mark) {
@@ -195,7 +243,7 @@ function makeView(main, page) {
     if (lit >= 0 && timed[lit]) timed[lit].element.classList.remove('on');
     lit = -1;
     timed = [...words.slice(0, doc.segments.length).flat(), ...turns];
-    timed.sort((a, b) => a.start - b.start);
+    timed.sort((a, b) => a.start - b.start || b.end - a.end); // of two that begin together the shorter is lit first
     starts = Float64Array.from(timed, (word) => word.start);
     reach = new Float64Array(timed.length);
     let latest = 0;
@@ -234,12 +282,20 @@ function makeView(main, page) {
     return now >= 0;
   }
 
-  /** Whether a word is lit that is out of sight; `band`: top and bottom of what is in sight. */
-  function keepInSight(band, always) {
-    if (lit < 0) return;
-    const box = timed[lit].element.getBoundingClientRect();
+  /** What is to be seen of a moment: the word, the notice, or else what was said last. */
+  function elementAt(seconds) {
+    if (lit >= 0) return timed[lit].element;
+    const t = seconds + 0.002;
+    const notice = notices.find(({ flag }) => flag.start <= t && t < flag.end)?.node;
+    return notice ?? timed[Math.max(before(t), 0)]?.element;
+  }
+
+  /** Scrolls to a moment that is out of sight; `band`: top and bottom of what is in sight. */
+  function keepInSight(band, seconds) {
+    const box = elementAt(seconds)?.getBoundingClientRect();
+    if (!box) return;
     const height = band.bottom - band.top;
-    if (!always && box.top >= band.top + 8 && box.bottom <= band.bottom - height * 0.2) return;
+    if (box.top >= band.top + 8 && box.bottom <= band.bottom - height * 0.2) return;
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
     const far = Math.abs(box.top - band.top) > 3 * height;
     const top = window.scrollY + box.top - band.top - height * 0.3;
@@ -268,8 +324,10 @@ function makeView(main, page) {
   return {
     show,
     renderAll() {
+      const held = focused();
       renderAll();
       index();
+      focusAgain(held);
     },
     light,
     keepInSight,
@@ -278,9 +336,10 @@ function makeView(main, page) {
     numberOf,
     node: (i) => nodes[i],
     step(seconds, by) {
-      const now = lit >= 0 ? lit : before(seconds + 0.002) + (by < 0 ? 1 : 0);
-      const next = timed[Math.min(Math.max(now + by, 0), timed.length - 1)];
-      return next ? next.start : seconds;
+      const t = lit >= 0 ? timed[lit].start : seconds;
+      const far = 0.002; // words that begin together are one step
+      if (by > 0) return timed[before(t + far) + 1]?.start ?? seconds;
+      return timed.findLast((word) => word.start < (lit >= 0 ? t - far : t + far))?.start ?? 0;
     },
     /** The start of the next segment, or of the next turn where there is no text; or of the one before. */
     sentence(seconds, by) {

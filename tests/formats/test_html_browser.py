@@ -589,7 +589,7 @@ def test_it_is_printed_dark_on_white(opened, tmp_path):
     colours = page.evaluate("[document.body, document.querySelector('.on')].map(one => getComputedStyle(one).color)")
     assert colours == ["rgb(29, 31, 34)"] * 2
     assert page.get_by_text("It was the best").is_visible()
-    assert not page.is_visible("textarea") and not page.is_visible("#player") and not page.is_visible(".fix")
+    assert [page.is_visible(name) for name in ("textarea", "#player", ".fix", "#edit")] == [False] * 4
 
 
 def test_on_a_phone_that_lies_the_buttons_stay_and_the_text_has_room(opened, tmp_path):

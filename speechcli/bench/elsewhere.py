@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -14,6 +15,8 @@ from speechcli.core.transcript import Segment, Transcript
 from speechcli.errors import DataError, NoInputError, SpeechcliError, from_os
 from speechcli.formats import opened, table
 from speechcli.media.files import Input
+from speechcli.scoring.references import nearest, said_in
+from speechcli.scoring.turns import of_rttm
 
 ORDER: Final = ("json", "seglst", "verbose_json", "textgrid", "ctm", "stm", "vtt", "srt", "tsv", "txt", "rttm")
 """Formats by how much they tell: of several files of one recording the first is taken."""
@@ -60,10 +63,13 @@ def _chosen(
     for name in names:
         folders = by_name.get(name, {})
         if len(folders) > 1:
-            raise DataError(
-                f"{recording.name} has transcripts in {len(folders)} places under {folder}",
-                "give them the place that the recording has in its own folder",
-            )
+            near = nearest(recording.path.parent, [folder / one for one in folders])
+            if near is None:
+                raise DataError(
+                    f"{recording.name} has transcripts in {len(folders)} places under {folder}",
+                    "give them the place that the recording has in its own folder",
+                )
+            return _best(folders[os.path.relpath(near, folder).removeprefix(".")])
         for found in folders.values():
             return _best(found)
     raise NoInputError(f"{folder} has no transcript of {recording.name}")
@@ -106,8 +112,12 @@ def _parted(path: PurePath) -> tuple[str, str]:
 
 def _read(path: Path, seconds: float) -> Transcript:
     """Plain text is one segment, as long as the recording; it says nothing of times."""
-    if _parted(path)[1] != "txt":
+    kind = _parted(path)[1]
+    if kind == "rttm":  # whose reader makes one of turns that touch or overlap, and scorers do not
+        text, _ = opened.text_of(path)
+        return replace(table.parsed("rttm", text, path.name), turns=of_rttm(text))
+    if kind != "txt":
         return table.read(path)
     text, _ = opened.text_of(path)
-    text = " ".join(text.split())
+    text = " ".join(said_in(text, path.name)[0].split())
     return Transcript(path.name, seconds, (Segment(0.0, seconds, text),) if text else ())

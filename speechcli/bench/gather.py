@@ -9,16 +9,16 @@ from pathlib import Path
 
 from speechcli.bench import machine, measure
 from speechcli.bench.measure import Event, Measured
-from speechcli.bench.result import Result, System
+from speechcli.bench.result import Result, Run, System
 from speechcli.errors import NoInputError, SpeechcliError
 from speechcli.formats.html.beside import Beside
 from speechcli.jobs import pages
 from speechcli.jobs.job import Page
 from speechcli.media.files import Input
 from speechcli.scoring import references, words
-from speechcli.scoring.rates import Metric
+from speechcli.scoring.rates import METRICS, Metric, Rate
 from speechcli.scoring.references import Found, Reference
-from speechcli.scoring.score import Options
+from speechcli.scoring.score import WITHOUT, Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Gathering:
     def result(self, complete: bool = False) -> Result:
         """So far."""
         return Result(
-            systems=tuple(self._systems.values()),
+            systems=tuple(map(_able, self._systems.values())),
             metrics=self._metrics,
             normalizer=self._options.normalizer,
             collar=self._options.collar,
@@ -132,3 +132,28 @@ class Gathering:
             return references.read(self._gold.found[path], event.recording.name, event.duration), ()
         except SpeechcliError as error:
             return None, (str(error),)
+
+
+def _able(system: System) -> System:
+    """Without scores of a kind that it never gives: where its only ones are of recordings in which it heard nothing,
+    and all its other transcripts are without text, without speakers or without times, there is nothing to score.
+    """
+    runs = system.runs
+    for metric in METRICS:
+        scored = [run for run in runs if metric in run.scores]
+        why = next((run.lacking[metric] for run in runs if run.lacking.get(metric, "").startswith(WITHOUT)), "")
+        if scored and why and all(_nothing(run.scores[metric]) for run in scored):
+            runs = tuple(_unscored(run, metric, why) if metric in run.scores else run for run in runs)
+    return system if runs is system.runs else replace(system, runs=runs)
+
+
+def _nothing(rate: Rate) -> bool:
+    """Whether all is deleted, or missed, and nothing else."""
+    parts = dict(rate.parts)
+    lost = parts.get("deleted", parts.get("missed", 0.0))
+    return rate.errors == lost and lost >= rate.length
+
+
+def _unscored(run: Run, metric: Metric, why: str) -> Run:
+    left = {name: rate for name, rate in run.scores.items() if name != metric}
+    return replace(run, scores=left, lacking={**run.lacking, metric: why})

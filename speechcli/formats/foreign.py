@@ -2,21 +2,22 @@
 
 Known are openai/whisper, whisperX, faster-whisper's tools, stable-ts, whisper-timestamped, OpenAI's `verbose_json` and
 `diarized_json` (all: a list of `segments`), whisper.cpp (`transcription`), insanely-fast-whisper and transformers
-(`chunks`), pyannote (`diarization`), SegLST, and the lists of VibeVoice.
+(`chunks`), pyannote (`diarization`), SegLST, the lists of VibeVoice, and plain lists of words with their times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 from speechcli.core.languages import code_of
 from speechcli.core.span import Seconds, tidy
-from speechcli.core.transcript import Segment, Transcript, Turn
+from speechcli.core.transcript import Segment, Transcript, Turn, Word
 from speechcli.core.turns import speaker_name
 from speechcli.errors import DataError
-from speechcli.formats.rows import one_recording, transcript_of
+from speechcli.formats.rows import following, one_recording, segments_of, transcript_of
 from speechcli.formats.words import Row, name, number, with_words
 
 
@@ -39,6 +40,8 @@ def transcript(data: Any, source: str) -> Transcript:
             return transcript_of(source, _said(map(_seglst, data)))
         case [({"Content": _} | {"content": _}), *_]:
             return transcript_of(source, _said(map(_vibevoice, data)))
+        case [{"word": str(), "start": _, "end": _}, *_]:
+            return transcript_of(source, _of_words(data))
         case []:
             return transcript_of(source, ())
     raise DataError(
@@ -107,6 +110,24 @@ def _seglst(row: Mapping[str, Any]) -> Segment:
     start = _seconds(row["start_time"])
     end = max(start, _seconds(row["end_time"]))
     return Segment(start, end, str(row["words"]).strip(), speaker=None if speaker in ("unknown", "") else speaker)
+
+
+def _of_words(rows: Iterable[Mapping[str, Any]]) -> list[Segment]:
+    """Segments by the pauses of each speaker, as of a CTM."""
+    words: dict[str | None, list[Word]] = {}
+    for row in rows:
+        start, end = _span(row)
+        own = words.setdefault(name(row.get("speaker")) or None, [])
+        own.append(Word(start, end, str(row["word"]).strip()))
+    return [segment for speaker, own in words.items() for segment in _parted(own, speaker)]
+
+
+def _parted(words: Iterable[Word], speaker: str | None) -> list[Segment]:
+    out: list[Word] = []
+    for word in sorted(words, key=lambda w: (w.start, w.end)):
+        if word.text:
+            out.append(replace(word, text=following(word.text, out[-1].text if out else "")))
+    return segments_of(out, speaker)
 
 
 def _vibevoice(row: Mapping[str, Any]) -> Segment:

@@ -14,21 +14,23 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import Any, Final, TypeAlias
 
 from speechcli.core.span import Seconds, Span, merged, tidy
 from speechcli.core.transcript import Segment, Transcript, Turn, Word
 from speechcli.errors import DataError, NoInputError, SpeechcliError, from_os
-from speechcli.formats import opened, table
+from speechcli.formats import opened, plain, table
 from speechcli.formats import rows as rows_of
-from speechcli.scoring.turns import apart
+from speechcli.scoring.turns import apart, of_rttm
 
 ORDER: Final = ("stm", "txt", "textgrid", "json", "ctm", "vtt", "srt", "tsv", "rttm", "uem")
 """Formats by how far they are trusted: what is made for scoring, what people write, then captions, often abridged."""
 SUFFIXES: Final[dict[str, str]] = {
     ".seglst.json": "json",
     ".verbose.json": "json",
+    ".words.json": "json",
     ".textgrid": "textgrid",
     ".text": "txt",
     **{f".{name}": name for name in ("stm", "txt", "json", "ctm", "vtt", "srt", "tsv", "rttm", "uem")},
@@ -109,10 +111,12 @@ class Folder:
         for name in _stems(recording):
             found = self._by_stem.get(name, [])
             if len(folders := {path.parent for path in found}) > 1:
-                raise DataError(
-                    f"{recording.name} has references in {len(folders)} places: {', '.join(map(str, found[:3]))}",
-                    "give them the place that the recording has in its own folder",
-                )
+                if (near := nearest(recording.parent, folders)) is None:
+                    raise DataError(
+                        f"{recording.name} has references in {len(folders)} places: {', '.join(map(str, found[:3]))}",
+                        "give them the place that the recording has in its own folder",
+                    )
+                return [path for path in found if path.parent == near]
             if found:
                 return found
         return []
@@ -237,8 +241,8 @@ def _read(path: Path, recording: str) -> _Read:
     text, told = _own_lines(text, kind, path.name, recording)
     notes += told
     if kind == "txt":
-        lines = [rows_of.named_speech(line.strip())[1] for line in text.lstrip("\ufeff").splitlines()]
-        return _Read("\n".join(line for line in lines if line), notes=tuple(notes))
+        words, about = said_in(text, path.name)
+        return _Read(words, notes=(*notes, *about))
     if kind == "uem":
         return _Read(uem=tuple(merged(_uem(text, path.name))), notes=tuple(notes))
     transcript = table.parsed(kind, text, path.name)
@@ -248,7 +252,13 @@ def _read(path: Path, recording: str) -> _Read:
         known = "and edited: what was left as it was counts as right" if edited else "and is compared with all the same"
         notes.append(f"{path.name} was made with {models[0]} {known}")
     if kind == "rttm":
-        return _Read(turns=_rttm(text), notes=tuple(notes))
+        turns = of_rttm(text)
+        if n := len(turns) - len(apart(turns)):
+            which = "a turn overlaps" if n == 1 else f"{n} turns overlap"
+            notes.append(
+                f"{path.name}: {which} another one of the same speaker: both count, as pyannote.metrics has it"
+            )
+        return _Read(turns=turns, notes=tuple(notes))
     ignored: tuple[Span, ...] = ()
     if kind == "stm":
         transcript, ignored = _choices(transcript), tuple(merged(_not_scored(text)))
@@ -257,6 +267,18 @@ def _read(path: Path, recording: str) -> _Read:
     segments = tuple(sorted(transcript.segments, key=lambda s: s.start))
     said = "\n".join(s.text for s in segments) if segments or not transcript.turns else None
     return _Read(said, segments, transcript.turns, ignored=ignored, notes=tuple(notes))
+
+
+def said_in(text: str, name: str) -> tuple[str, list[str]]:
+    """The lines of a plain text, and notes. Who speaks, named before what is said ("ANNA: Hello."), is no word of it.
+
+    >>> said_in("[anna]: Hello.\\n\\n[ben]: Good morning.", "talk.txt")
+    ('Hello.\\nGood morning.', [])
+    """
+    rows, notes = plain.segments(text.lstrip("\ufeff"), name, lines=True)
+    if any(row.speaker is not None for row in rows):
+        return "\n".join(row.text for row in rows), notes
+    return "\n".join(line for line in map(str.strip, text.lstrip("\ufeff").splitlines()) if line), []
 
 
 def _own_lines(text: str, kind: str, name: str, recording: str) -> tuple[str, list[str]]:
@@ -314,17 +336,6 @@ def _uem(text: str, name: str) -> Iterator[Span]:
             yield Span(start, end)
 
 
-def _rttm(text: str) -> tuple[Turn, ...]:
-    """The turns as they stand, which the reader has found sound: those that touch stay two, as scorers take them."""
-    lines = (line.split() for line in text.split("\n"))
-    turns = [
-        Turn(tidy(float(parts[3])), tidy(float(parts[3]) + float(parts[4])), parts[7])
-        for parts in lines
-        if parts and parts[0] == "SPEAKER"
-    ]
-    return tuple(sorted(apart(turns), key=lambda turn: (turn.start, turn.end)))
-
-
 def _not_scored(text: str) -> Iterator[Span]:
     """The stretches of an STM that its author wants out of the score."""
     for parts in (line.split() for line in text.split("\n")):
@@ -354,8 +365,8 @@ def _together(read: list[tuple[Path, _Read]], recording: str, duration: Seconds 
         notes.append(f"{spoken[0][0].name} is empty: all words that were heard count as inserted")
     source = next((path for path, one in spoken if one.text), None)
     for path, one in spoken:
-        if path != source and one.text and _folded(one.text) != _folded(text or ""):
-            notes.append(f"{path.name} has other words than {source.name if source else ''}, which count")
+        if source is not None and path != source and one.text and _folded(one.text) != _folded(text or ""):
+            notes.append(f"{path.name} has other words than {source.name}: those of {source.name} count")
     if duration and (n := len((text or "").split())) > max(ENOUGH, FASTEST * duration):
         notes.append(f"{n} words in {duration:.0f} s of {recording}: is this the right reference?")
     timed = [one.segments for _, one in read if one.segments]
@@ -363,7 +374,7 @@ def _together(read: list[tuple[Path, _Read]], recording: str, duration: Seconds 
     segments = next(iter([*attributed, *timed]), None)
     turns = next((one.turns for _, one in read if one.turns), None)
     if turns is None and attributed:
-        turns = tuple(Turn(s.start, s.end, s.speaker) for s in attributed[0] if s.speaker is not None)
+        turns = tuple(apart(Turn(s.start, s.end, s.speaker) for s in attributed[0] if s.speaker is not None))
     if turns is None and any(_format(path) == "rttm" for path, _ in read):
         turns = ()  # nobody speaks
     return Reference(
@@ -448,6 +459,21 @@ def _stems(recording: PurePath) -> list[str]:
     ['talk', 'talk.ref', 'talk.wav']
     """
     return [recording.stem, f"{recording.stem}.ref", recording.name]
+
+
+def nearest(folder: PurePath, others: Iterable[PurePath]) -> PurePath | None:
+    """The one of `others` that ends in most of the folder's own last names; None where none or two do.
+
+    >>> nearest(PurePath("talks/b"), [PurePath("kept/talks/b"), PurePath("kept/other/b"), PurePath("kept/c")])
+    PurePosixPath('kept/talks/b')
+    """
+
+    def alike(other: PurePath) -> int:
+        both = zip(reversed(folder.parts), reversed(other.parts), strict=False)
+        return sum(1 for _ in takewhile(lambda names: names[0] == names[1], both))
+
+    first, second = sorted(others, key=alike, reverse=True)[:2]
+    return first if alike(first) > alike(second) else None
 
 
 def _ids(recording: str) -> frozenset[str]:

@@ -27,6 +27,8 @@ _NEEDS: Final[dict[Metric, tuple[str, ...]]] = {
 }
 _FEW_WORDS = 5  # below this many nothing is said of whose reference it is
 _STRANGE = 0.9  # of the words are wrong
+WITHOUT: Final = "the transcript has no"  # begins each line on what no reference can mend
+_OF_WORDS = ("transcribe", "align")  # stages that give words
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,8 @@ def score(
 def _text(reference: Reference, heard: Transcript) -> str:
     if reference.text is None:
         raise _Lacking("the reference has no text")
-    if heard.turns and not heard.segments:
-        raise _Lacking("the transcript has no text")
+    if heard.turns and not heard.segments and not any(stage.stage in _OF_WORDS for stage in heard.made_by):
+        raise _Lacking(f"{WITHOUT} text")  # who was asked for words, and heard none, has none right
     return reference.text
 
 
@@ -156,7 +158,7 @@ def _attributed(reference: Reference, heard: Transcript) -> tuple[tuple[Segment,
     if unknown := sum(segment.speaker is None for segment in wanted):
         raise _Lacking(f"the reference does not say who said {unknown} of {len(wanted)} segments")
     if heard.segments and not any(segment.speaker or _voices(segment) for segment in heard.segments):
-        raise _Lacking("the transcript has no speakers")
+        raise _Lacking(f"{WITHOUT} speakers")
     return wanted, heard.segments
 
 
@@ -183,7 +185,7 @@ def _der(reference: Reference, transcript: Transcript, options: Options, duratio
         raise _Lacking("the reference does not say who speaks when")
     found: tuple[Turn, ...] = known(transcript)
     if not found and transcript.segments:
-        raise _Lacking("the transcript has no speakers")
+        raise _Lacking(f"{WITHOUT} speakers")
     end = max((duration or transcript.duration, *(turn.end for turn in reference.turns)))
     scored = uncovered(reference.uem or [Span(0.0, end)], reference.ignored)
     return der(reference.turns, found, scored, options.collar)
@@ -193,7 +195,7 @@ def _timed(reference: Reference, heard: Transcript) -> tuple[tuple[Word, ...], t
     if not reference.words:
         raise _Lacking("the reference has no times of words")
     if without := sum(not segment.words for segment in heard.segments if segment.text.strip()):
-        raise _Lacking(f"the transcript has no times of words in {without} of {len(heard.segments)} segments")
+        raise _Lacking(f"{WITHOUT} times of words in {without} of {len(heard.segments)} segments")
     return reference.words, heard.words
 
 

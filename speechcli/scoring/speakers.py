@@ -10,7 +10,6 @@ from speechcli.core.transcript import Turn
 from speechcli.errors import UnavailableError
 from speechcli.scoring.normal import INSTALL
 from speechcli.scoring.rates import Rate
-from speechcli.scoring.turns import apart
 
 PARTS = {"missed": "missed detection", "false alarm": "false alarm", "confusion": "confusion"}
 
@@ -20,7 +19,7 @@ def der(reference: Iterable[Turn], found: Iterable[Turn], scored: Seconds | Sequ
 
     scored: how long the recording is, or the stretches of it that count (a UEM). collar: seconds before and after each
     edge of a reference turn that do not count, as md-eval and dscore have it; pyannote's own is both together. Turns of
-    one speaker that overlap are one. Raises UnavailableError without pyannote.metrics.
+    one speaker that overlap count both, as on pyannote's command line. Raises UnavailableError without it.
     """
     try:
         from pyannote.core import Segment, Timeline
@@ -39,6 +38,7 @@ def _annotation(turns: Iterable[Turn]) -> Any:
     from pyannote.core import Annotation, Segment
 
     out = Annotation()
-    for track, turn in enumerate(apart(turns)):
-        out[Segment(turn.start, turn.end), track] = turn.speaker
+    for track, turn in enumerate(turns):
+        if turn.duration > 0:
+            out[Segment(turn.start, turn.end), track] = turn.speaker
     return out

@@ -175,6 +175,18 @@ def test_other_tools(data: object, segment: Segment) -> None:
     assert parsed(data).segments == (segment,)
 
 
+def test_a_list_of_words_with_their_times_is_read_speaker_by_speaker() -> None:
+    rows = [
+        {"word": "Hi", "start": 0.0, "end": 0.5, "speaker": "A"},
+        {"word": "Hm.", "start": 0.4, "end": 0.6, "speaker": "B"},
+        {"word": "Ben.", "start": 0.6, "end": 1.0, "speaker": "A"},
+    ]
+
+    told = [(s.speaker, s.text, [(w.start, w.end) for w in s.words]) for s in parsed(rows).segments]
+
+    assert told == [("A", "Hi Ben.", [(0.0, 0.5), (0.6, 1.0)]), ("B", "Hm.", [(0.4, 0.6)])]
+
+
 def test_pyannote_gives_turns() -> None:
     assert parsed({"diarization": [{"start": 1, "end": 2.5, "speaker": "A"}]}).turns == (Turn(1.0, 2.5, "A"),)
 

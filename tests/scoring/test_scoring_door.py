@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from speechcli.core.span import Span
-from speechcli.core.transcript import Segment, Transcript, Turn, Word
+from speechcli.core.transcript import Segment, Stage, Transcript, Turn, Word
 from speechcli.errors import UsageError
 from speechcli.scoring.rates import METRICS
 from speechcli.scoring.references import Reference
@@ -90,6 +90,14 @@ def test_a_transcript_of_nothing_misses_everything() -> None:
 
     assert scores.lacking == {}
     assert [scores.rates[metric].value for metric in ("wer", "cer", "cpwer", "tcpwer", "der")] == [1] * 5
+
+
+def test_who_was_asked_for_words_and_heard_none_has_missed_them_all() -> None:
+    stages = (Stage("transcribe", "an engine", "a"), Stage("diarize", "another", "b"))
+
+    scores = score(Transcript("talk.wav", 6.0, turns=WHOLE.turns or (), made_by=stages), WHOLE)
+
+    assert [scores.rates[metric].value for metric in ("wer", "cer", "cpwer", "tcpwer")] == [1] * 4
 
 
 def test_only_what_is_asked_for_is_scored_and_told() -> None:

@@ -57,6 +57,7 @@ def test_a_recording_without_references_says_so(audio: Path) -> None:
     [
         ("txt", "Good morning.\n\nHello, Anna.\n", "Good morning.\nHello, Anna."),
         ("txt", "[anna]: Good morning.\n[ben]: Hello.\n", "Good morning.\nHello."),
+        ("txt", "ANNA: Good morning.\nBEN: Hello.\nANNA: Well: I know.\n", "Good morning.\nHello.\nWell: I know."),
         ("txt", SRT, "Good morning.\nHello, Anna."),
         ("stm", STM, "good morning\nhello, Anna"),
         ("ctm", CTM, "good morning\nhello Anna"),
@@ -112,7 +113,7 @@ def test_where_two_have_other_words_the_first_in_order_counts_and_a_note_says_so
 
     assert reference.text == "Good morning. Hello, Hanna."
     assert reference.segments is not None
-    assert reference.notes == ("talk.srt has other words than talk.txt, which count",)
+    assert reference.notes == ("talk.srt has other words than talk.txt: those of talk.txt count",)
 
 
 def test_segments_are_those_of_the_first_file_that_knows_all_speakers(audio: Path) -> None:

@@ -78,11 +78,18 @@ def test_where_nobody_speaks_all_that_is_found_is_a_false_alarm() -> None:
     assert rate.value is None
 
 
-def test_turns_of_one_speaker_that_overlap_are_one() -> None:
-    rate = der([Turn(0, 6, "a"), Turn(4, 10, "a")], [Turn(0, 10, "x")], 10.0, 0.0)
+def test_turns_of_one_speaker_that_overlap_count_both_as_pyannote_has_it_and_a_note_says_so(tmp_path: Path) -> None:
+    row = "SPEAKER t 1 {} {} <NA> <NA> a <NA> <NA>\n"
+    (tmp_path / "t.rttm").write_text(row.format(0, 6) + row.format(4, 6))
+    reference = read(Found((tmp_path / "t.rttm",)), "t.wav")
 
-    assert rate.length == pytest.approx(10)
-    assert rate.errors == pytest.approx(0)
+    rate = der(reference.turns or (), [Turn(0, 10, "x")], 10.0, 0.0)
+
+    assert rate.length == pytest.approx(12)
+    assert dict(rate.parts)["missed"] == pytest.approx(2)
+    assert reference.notes == (
+        "t.rttm: a turn overlaps another one of the same speaker: both count, as pyannote.metrics has it",
+    )
 
 
 def test_without_pyannote_metrics_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

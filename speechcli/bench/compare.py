@@ -81,7 +81,7 @@ class Comparison:
 
 def compare(old: Result, new: Result) -> Comparison:
     """What changed. Raises DataError where the results were scored by other rules or have nothing in common."""
-    _same_rules(old, new)
+    same_rules(old, new)
     pairs, notes = _pairs(old, new)
     machines = _machines(old, new)
     lines: list[Line] = []
@@ -104,7 +104,8 @@ def compare(old: Result, new: Result) -> Comparison:
     return Comparison(tuple(lines), tuple(notes))
 
 
-def _same_rules(old: Result, new: Result) -> None:
+def same_rules(old: Result, new: Result) -> None:
+    """Raises DataError where they were scored by other rules, with the option that makes them the same."""
     if old.normalizer != new.normalizer:
         raise DataError(
             f"the old result was scored with the normalizer {old.normalizer}, this one with {new.normalizer}",
@@ -154,12 +155,13 @@ def _recordings(before: System, after: System) -> tuple[set[str], list[str]]:
 
 def _failures(before: System, after: System, common: set[str]) -> list[Line]:
     """A line where recordings that gave a transcript give none any more, or the other way round."""
-    if after.error or before.error:
-        if bool(after.error) == bool(before.error):
+    dead = [bool(system.error) and not system.done for system in (before, after)]
+    if any(dead):
+        if all(dead):
             return []
-        verdict: Verdict = "worse" if after.error else "better"
-        told = after.error or before.error
-        return [_transcripts(after.name, "could be run" if not before.error else "could not", "", verdict, told)]
+        verdict: Verdict = "worse" if dead[1] else "better"
+        told = after.error if dead[1] else before.error
+        return [_transcripts(after.name, "could not" if dead[0] else "could be run", "", verdict, told)]
     failed = [{run.recording for run in s.runs if run.error} & common for s in (before, after)]
     lost, won = failed[1] - failed[0], failed[0] - failed[1]
     if not lost and not won:

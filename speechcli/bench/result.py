@@ -52,8 +52,18 @@ class System:
     memory: int | None = None
     device_memory: int | None = None
     energy: float | None = None
-    error: str = ""  # why it could not be run at all
+    error: str = ""  # why it could not be run, or, where it has runs, not go on to the end
     notes: tuple[str, ...] = ()
+
+    @property
+    def trouble(self) -> str:
+        """What became of it, for people; "" where it came to its end.
+
+        >>> System("a", (), error="no such model").trouble
+        'a could not be run: no such model'
+        """
+        what = "did not come to its end" if self.done else "could not be run"
+        return f"{self.name} {what}: {self.error}" if self.error else ""
 
     @property
     def done(self) -> tuple[Run, ...]:

@@ -144,7 +144,7 @@ def _notes(result: Result) -> list[str]:
             out[-1] = f"normalizer {result.normalizer}; fewer than {standing.FEWEST} recordings give no interval"
     for system in result.systems:
         if system.error:
-            out.append(f"{system.name} could not be run: {system.error}")
+            out.append(system.trouble)
         failed = [run for run in system.runs if run.error]
         if failed:
             out.append(f"{system.name}: no transcript of {several(len(failed), 'recording')} of {len(system.runs)}")
@@ -157,15 +157,18 @@ _SHOWN = 3  # errors of a system that the notes quote
 
 
 def _lacking(result: Result) -> list[str]:
-    """What could not be scored: each reason once."""
+    """What could not be scored: each reason once, with all that it is the reason of."""
     found: dict[tuple[Metric, str], tuple[dict[str, None], dict[str, None]]] = {}
     for system in result.systems:
         for run in system.runs:
             for metric, why in run.lacking.items():
                 systems, recordings = found.setdefault((metric, why), ({}, {}))
                 systems[system.name] = recordings[run.recording] = None
+    told: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for (metric, why), (systems, recordings) in found.items():
+        told.setdefault((why, tuple(systems), tuple(recordings)), []).append(SHORT[metric])
     return [
-        f"{'' if len(systems) == len(result.systems) else ', '.join(systems) + ': '}no {SHORT[metric]} of "
-        f"{several(len(recordings), 'recording') if len(recordings) > 1 else next(iter(recordings))}: {why}"
-        for (metric, why), (systems, recordings) in found.items()
+        f"{'' if len(whose) == len(result.systems) else ', '.join(whose) + ': '}no {', '.join(metrics)} of "
+        f"{several(len(names), 'recording') if len(names) > 1 else names[0]}: {why}"
+        for (why, whose, names), metrics in told.items()
     ]

@@ -12,9 +12,9 @@ from pathlib import Path
 from speechcli.api import Diarization
 from speechcli.api import Options as Options
 from speechcli.bench import csv_rows, elsewhere, kept, measure, quick, report, table
-from speechcli.bench.compare import Comparison, compare
+from speechcli.bench.compare import Comparison, compare, same_rules
 from speechcli.bench.gather import NOTHING, Gathering, Gold, gold
-from speechcli.bench.measure import Event, Measured, Over
+from speechcli.bench.measure import Event, Going, Measured, Over
 from speechcli.bench.report.advice import advice
 from speechcli.bench.result import Result
 from speechcli.bench.wording import size, times, took
@@ -97,21 +97,32 @@ def work(asked: Asked, options: Options, target: Kept, earlier: Path | None, sho
             events = measure.measured(subjects, inputs, _conditions())
             n_runs = (len(subjects) + len(asked.transcripts)) * len(inputs)
         gathering = Gathering(_possible(named, right, asked.scoring), asked.scoring, right)
-        made, broken = _measured(asked, events, inputs, gathering, target, shown, n_runs)
+        if old is not None:
+            same_rules(old, gathering.result())  # nobody waits for hours to be told
+        made, broken, unkept = _measured(asked, events, inputs, gathering, target, shown, n_runs)
     result = gathering.result(complete=broken is None)
     n_done = sum(len(system.runs) for system in result.systems)
     if broken is not None and not n_done:
         raise broken
-    if alone:
-        _show_quick(quick.quick(made, options, room))
-    _show(result, shown, alone)
-    comparison = None if old is None else compare(old, result)
-    _write(result, target, comparison, shown)
+    comparison: Comparison | None = None
+    unlike: SpeechcliError | None = None
+    try:
+        comparison = None if old is None else compare(old, result)
+    except SpeechcliError as error:
+        unlike = error
+    try:
+        if alone:
+            _show_quick(quick.quick(made, options, room))
+        _show(result, shown, alone)
+    finally:  # a stdout that is closed costs nobody what was measured
+        _write(result, target, comparison, shown)
     if comparison is not None:
         for line in comparison.text:
             show.tell(show.safe(line))
     if broken is not None:
         raise Interrupted(f"interrupted: {n_done} of {n_runs} measured", broken.signum) from broken
+    if (lost := unkept or unlike) is not None:
+        raise lost
     failed = any(system.error or any(run.error for run in system.runs) for system in result.systems)
     return (comparison.exit_code if comparison is not None else OK) or (FAILED if failed else OK)
 
@@ -206,30 +217,40 @@ def _measured(
     target: Kept,
     shown: Shown,
     n_runs: int,
-) -> tuple[list[Event], Interrupted | None]:
-    """All that happened, gathered and kept as it came; and what broke it off, if something did."""
+) -> tuple[list[Event], Interrupted | None, SpeechcliError | None]:
+    """What `--quick` is told of, all being gathered and kept as it came; what broke it off; what could not be kept,
+    after which nothing more is: measuring goes on.
+    """
     made: list[Event] = []
-    n_taken = 0
+    last: Event | None = None
+    unkept: SpeechcliError | None = None
     written = time.monotonic()
     try:
         with bench_screen.screen(n_runs, shown.quiet, shown.bar) as screen:
             for event in _all(asked, events, inputs):
-                made.append(event)
+                last = event
+                if asked.quick and not isinstance(event, Going):
+                    made.append(event)
                 notes = gathering.take(event)
-                n_taken += 1
                 screen.tell(event)
                 for note in notes:
                     screen.say(f"warning: {show.safe(note)}")
-                if isinstance(event, Measured):
-                    _keep(event, gathering, target)
-                if target.json is not None and (isinstance(event, Over) or time.monotonic() - written > _OFTEN):
-                    write_atomically(target.json, kept.document(gathering.result()))
-                    written = time.monotonic()
+                if unkept is not None:
+                    continue
+                try:
+                    if isinstance(event, Measured):
+                        _keep(event, gathering, target)
+                    if target.json is not None and (isinstance(event, Over) or time.monotonic() - written > _OFTEN):
+                        write_atomically(target.json, kept.document(gathering.result()))
+                        written = time.monotonic()
+                except SpeechcliError as error:
+                    unkept = error
+                    screen.say(f"error: {show.safe(error)}: nothing more is written until all is measured")
     except Interrupted as error:
-        for event in made[n_taken:]:  # what was being scored
-            gathering.take(event)
-        return made, error
-    return made, None
+        if last is not None:
+            gathering.take(last)  # it may have been being scored
+        return made, error, unkept
+    return made, None, unkept
 
 
 def _all(asked: Asked, events: Iterable[Event], inputs: Sequence[Input]) -> Iterable[Event]:
@@ -276,7 +297,7 @@ def _show(result: Result, shown: Shown, alone: bool) -> None:
     if shown.quiet or alone:
         return
     told = advice(result)
-    for line in (*lines, told.headline, *told.reasons, *told.cautions):
+    for line in dict.fromkeys((*lines, told.headline, *told.reasons, *told.cautions)):
         show.tell(show.safe(line))
 
 
@@ -296,7 +317,12 @@ def _show_quick(found: quick.Quick) -> None:
         for row in found.rows
     ]
     show.table(columns, rows, right=("RTFx", "an hour takes"))
-    show.tell(show.safe(f"{size(found.room.free)} of {found.room.where} are free; RTFx is seconds of sound a second"))
+    show.tell(show.safe(f"{size(found.room.free)} of {found.room.where} are free"))
+    if longest := max((row.sound for row in found.rows), default=0.0):
+        show.tell(
+            f"RTFx is seconds of sound a second of work, of up to {took(longest)} of English read aloud, model loaded and "
+            "warm; an hour takes 3600 s over that, and more or less where there is more or less speech in it"
+        )
 
 
 def _write(result: Result, target: Kept, comparison: Comparison | None, shown: Shown) -> None:

@@ -141,3 +141,16 @@ def test_der_and_boundary_have_columns_with_their_units():
     assert (row["der_percent"], row["der_errors_s"], row["der_of_s"]) == ("25.0", "1.5", "6.0")
     assert (row["boundary_mean_ms"], row["boundary_of_edges"]) == ("20.0", "4")
     assert "wer_percent" not in row
+
+
+def test_what_could_not_be_scored_for_one_reason_is_one_line():
+    bare = Run("a.wav", 1.0, lacking={"wer": "there is no reference", "cer": "there is no reference"})
+    found = table(result(System("a", (bare,))))
+
+    assert [note for note in found.notes if "reference" in note] == ["no WER, CER of a.wav: there is no reference"]
+
+
+def test_a_system_that_died_half_way_was_run():
+    found = table(result(System("a", (Run("a.wav", 1.0, 0.5), Run("b.wav", 1.0, error="killed")), error="killed")))
+
+    assert "a did not come to its end: killed" in found.notes

@@ -234,3 +234,12 @@ def test_what_only_one_of_them_scored_is_told():
     bare = replace(new, runs=tuple(replace(run, scores={}) for run in new.runs))
 
     assert "a: WER is in one of the results only" in against(system("a", TWELVE), bare).notes
+
+
+def test_one_that_died_half_way_is_judged_by_what_it_gave():
+    old = system("a", TWELVE)
+    lost = tuple(replace(run, error="killed", scores={}, seconds=None) for run in old.runs[6:])
+
+    found = against(old, replace(old, runs=(*old.runs[:6], *lost), error="its process was killed"))
+
+    assert found.text[0].startswith("a: transcripts 12 of 12 -> 6 of 12: worse")

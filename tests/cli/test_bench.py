@@ -104,6 +104,34 @@ def test_kept_transcripts_are_scored_again_as_they_were(measured, once):
     assert after.rtfx is None
 
 
+def test_what_cannot_be_kept_costs_nothing_of_what_was_measured(measured, once):
+    folder, _ = measured
+    (folder / "full").mkdir()
+    (folder / "full" / "whisper-tiny.en").write_text("no folder", "utf-8")
+
+    done = once(
+        folder, "bench", "talks", "--transcripts", "kept/whisper-tiny.en", "--pages", "full", "--json", "all.json"
+    )
+
+    assert done.code == 73, done.err
+    (system,) = kept.read(folder / "all.json").systems
+    assert [bool(run.scores) for run in system.runs] == [True] * 3
+    assert "WER" in done.out
+    assert "Traceback" not in done.err
+
+
+def test_a_comparison_that_cannot_be_made_is_refused_at_once_or_costs_nothing(measured, once):
+    folder, _ = measured
+    words = ("bench", "talks", "--transcripts", "kept/whisper-tiny.en", "--compare", "r.json", "--json", "now.json")
+
+    rules = once(folder, *words, "--normalizer", "basic")
+
+    assert rules.code == 65
+    assert "run it with --normalizer english" in rules.err
+    assert not rules.out
+    assert not (folder / "now.json").exists()
+
+
 def test_the_same_again_is_the_same_and_worse_is_worse(measured, once):
     folder, _ = measured
     same = once(folder, "bench", "talks", "--transcripts", "kept/whisper-tiny.en", "--compare", "r.json")

@@ -208,7 +208,7 @@ def _cautions(result: Result, metric: Metric | None) -> list[str]:
     recordings = {run.recording for system in result.systems for run in system.runs}
     if not result.complete:
         out.append("The benchmark was broken off before its end.")
-    out += [f"{s.name} could not be run: {s.error}" for s in result.systems if s.error]
+    out += [s.trouble for s in result.systems if s.error]
     for system in result.systems:
         failed = sum(bool(run.error) for run in system.runs)
         if failed:

@@ -412,6 +412,23 @@ def test_turns_without_text_are_gone_through_and_lit(opened, tmp_path):
     assert page.evaluate(AT) == "0:10 / 1:00"
 
 
+def test_speakers_of_turns_without_text_are_renamed_too(opened, tmp_path):
+    page = opened(written(tmp_path, TURNS))
+    press(page, "]", "s")
+    page.wait_for_selector("#who[open]")
+    assert not page.is_visible("#reassign")
+    assert page.input_value("#rename") == "SPEAKER_01"
+    page.fill("#rename", "Zoë")
+    press(page, "Enter")
+    until(page, "document.activeElement.textContent === 'Zoë'")
+
+    page.locator("button.who").nth(4).click()
+    page.fill("#rename", "Zoë")
+    press(page, "Enter")
+    turns = table.read(saved(page, "json", tmp_path)).turns
+    assert [turn.speaker for turn in turns[:5]] == ["SPEAKER_00", "Zoë", "SPEAKER_02", "SPEAKER_03", "Zoë"]
+
+
 def test_text_runs_in_its_own_direction(opened, tmp_path):
     page = opened(written(tmp_path, ARABIC))
     directions = page.evaluate("[...document.querySelectorAll('.said')].map(said => getComputedStyle(said).direction)")

@@ -172,4 +172,6 @@ def test_the_head_tells_how_far_it_can_be_trusted_and_how_wrong_it_is():
     assert "Not to be trusted" in unfit
     assert "20% of the text was found in the recording" in unfit
     assert "Against the reference" not in unfit
+    assert "convert -f html --media gives it one" in unfit
+    assert "gives it one" not in "".join(made(UNFIT, Beside(Media("read.mp3"))).texts)
     assert "To be checked" not in "".join(made(replace(TALK, verdict=Verdict(0.9, 20.0))).texts)

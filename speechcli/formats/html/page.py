@@ -136,6 +136,8 @@ def _notes(transcript: Transcript, beside: Beside) -> Iterator[str]:
         lead = "Not to be trusted" if bad else "To be checked"
         items = "".join(f"<li>{isolated(line)}</li>" for line in told)
         yield f'<div class="note{bad}"><strong>{lead}</strong><ul>{items}</ul></div>'
+    if not (beside.media.link or beside.media.data):
+        yield '<p class="muted">There is no recording in this page: speechcli convert -f html --media gives it one.</p>'
     if beside.media.problem:
         yield f'<p class="muted">Not every browser plays this recording: {isolated(clean(beside.media.problem))}</p>'
     if beside.marks is not None:

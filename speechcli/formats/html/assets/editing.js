@@ -12,7 +12,7 @@
 function makeEditing(parts, state, view, changed) {
   const past = edit.history(state.doc);
   let saved = state.doc; // what was last downloaded with everything in it
-  let chosen = -1; // the segment whose speaker is asked for
+  let asked = { row: -1, segment: null, speaker: null }; // the row whose speaker is asked for; a turn is no segment
 
   const active = () => document.body.classList.contains('editing');
 
@@ -122,14 +122,17 @@ function makeEditing(parts, state, view, changed) {
     if (parts.main.querySelector('textarea')) document.activeElement.blur();
   }
 
-  /** Asks who speaks. */
-  function ask(i) {
-    if (i < 0) return;
+  /** Asks who speaks in a row of the text. */
+  function ask(row) {
+    if (row < 0) return;
     if (!active()) toggle();
     finish();
-    chosen = i;
-    const { speaker } = state.doc.segments[i];
+    const node = parts.main.children[row];
+    const segment = view.numberOf(node);
+    const speaker = segment === null ? node.querySelector('.who').textContent : state.doc.segments[segment].speaker;
+    asked = { row, segment, speaker };
     parts.renameRow.hidden = speaker == null;
+    parts.reassign.closest('p').hidden = segment === null;
     parts.rename.value = speaker ?? '';
     parts.reassign.value = speaker ?? '';
     parts.people.replaceChildren(
@@ -145,11 +148,11 @@ function makeEditing(parts, state, view, changed) {
 
   const form = parts.who.querySelector('form');
   form.addEventListener('submit', (event) => {
-    const { speaker } = state.doc.segments[chosen];
+    const { segment, speaker } = asked;
     if (event.submitter?.value === 'rename') apply((doc) => edit.renameSpeaker(doc, speaker, parts.rename.value));
-    if (event.submitter?.value === 'reassign') apply((doc) => edit.reassign(doc, chosen, parts.reassign.value));
+    if (event.submitter?.value === 'reassign') apply((doc) => edit.reassign(doc, segment, parts.reassign.value));
   });
-  parts.who.addEventListener('close', () => view.node(chosen)?.querySelector('.who')?.focus());
+  parts.who.addEventListener('close', () => (parts.main.children[asked.row]?.querySelector('.who') ?? parts.main).focus());
   parts.reassign.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter') return; // it would press the first button of the form
     event.preventDefault();
@@ -162,10 +165,8 @@ function makeEditing(parts, state, view, changed) {
   });
   parts.main.addEventListener('click', (event) => {
     if (!active()) return;
-    const i = view.numberOf(event.target);
-    if (i === null) return;
-    if (event.target.closest('.who')) ask(i);
-    else if (event.target.closest('.fix')) open(i);
+    if (event.target.closest('.who')) ask(view.rowOf(event.target));
+    else if (event.target.closest('.fix')) open(view.numberOf(event.target));
   });
   parts.main.addEventListener('dblclick', (event) => {
     const i = view.numberOf(event.target);

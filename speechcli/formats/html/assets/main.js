@@ -221,7 +221,7 @@ function main() {
     e: editing.toggle,
     u: editing.undo,
     U: editing.redo,
-    s: () => editing.ask(here()),
+    s: () => editing.ask(view.rowAt(player.position())),
     Enter: () => editing.open(here()),
     Escape: () => setDrawer(false),
     '?': () => $('help').showModal(),

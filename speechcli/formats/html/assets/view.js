@@ -45,17 +45,22 @@ function makeView(main, page) {
     focusAgain(held);
   }
 
-  /** What of the text has the focus: a segment, and the class of its button; null where none has. */
+  /** What of the text has the focus: a row, and the class of its button; null where none has. */
   function focused() {
     const { activeElement } = document;
-    if (!main.contains(activeElement) || activeElement === main) return null;
-    return { segment: numberOf(activeElement), name: activeElement.className.split(' ')[0] };
+    const row = rowOf(activeElement);
+    return row < 0 ? null : { row, name: activeElement.className.split(' ')[0] };
+  }
+
+  /** The number of the row that an element stands in, a segment or a turn or what is between them; -1 for none. */
+  function rowOf(element) {
+    return [...main.children].findIndex((row) => row.contains(element));
   }
 
   /** Elements that were made anew lost it. */
   function focusAgain(held) {
     if (!held || document.activeElement !== document.body) return;
-    const node = nodes[held.segment];
+    const node = main.children[held.row];
     const button = held.name && node?.querySelector(`button.${held.name}`);
     for (const one of [button, node?.querySelector('button'), main]) {
       if (document.activeElement === document.body) one?.focus({ preventScroll: true });
@@ -335,6 +340,9 @@ function makeView(main, page) {
     timedOf,
     numberOf,
     node: (i) => nodes[i],
+    rowOf,
+    /** The row of a moment; -1 where there is none. */
+    rowAt: (seconds) => rowOf(nodes[segmentAt(seconds)] ?? nodes[0] ?? elementAt(seconds)),
     step(seconds, by) {
       const t = lit >= 0 ? timed[lit].start : seconds;
       const far = 0.002; // words that begin together are one step

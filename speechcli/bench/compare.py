@@ -217,19 +217,20 @@ def _told(metric: Metric, found: Judged) -> str:
 def _resources(before: System, after: System, common: set[str]) -> list[Line]:
     """Speed, time to the first words, memory: where both were measured on one machine."""
     lines = []
+    noise = standing.noise(before, after)
     mine, its = standing.timed(before), standing.timed(after)
     both = [name for name in mine if name in its and name in common]
     if both:
-        found = standing.slower([mine[n] for n in both], [its[n] for n in both])
+        found = standing.slower([mine[n] for n in both], [its[n] for n in both], noise)
         sound = sum(run.duration for run in after.runs if run.recording in both)
         was, now = (f"{times(sound / sum(seconds[n] for n in both))} times real time" for seconds in (mine, its))
-        lines.append(Line(after.name, "speed", was, now, found, _factor(found)))
+        lines.append(Line(after.name, "speed", was, now, found, _factor(found, noise)))
     mine, its = _firsts(before.done), _firsts(after.done)
     both = [name for name in mine if name in its and name in common]
     if both:
-        found = standing.slower([mine[n] for n in both], [its[n] for n in both])
+        found = standing.slower([mine[n] for n in both], [its[n] for n in both], noise)
         was, now = (took(sum(seconds[n] for n in both) / len(both)) for seconds in (mine, its))
-        lines.append(Line(after.name, "first words after", was, now, found, _factor(found)))
+        lines.append(Line(after.name, "first words after", was, now, found, _factor(found, noise)))
     for what, least, most in (
         ("memory", before.memory, after.memory),
         ("GPU memory", before.device_memory, after.device_memory),
@@ -244,13 +245,15 @@ def _resources(before: System, after: System, common: set[str]) -> list[Line]:
     return lines
 
 
-def _factor(found: Judged) -> str:
+def _factor(found: Judged, noise: float) -> str:
     if found.change is None:
         return ""
     told = f"{found.change:.2f} times the time"
     if found.interval is not None:
         told += f", 95 % interval {found.interval.low:.2f} to {found.interval.high:.2f}"
-    return f"{told}; up to {standing.NOISE if found.interval else standing.NOISE**2:g} is noise"
+    most = noise if found.interval is not None else noise * standing.NOISE
+    others = ", other programs being at work" if noise > standing.NOISE else ""
+    return f"{told}; up to {most:.3g} is noise{others}"
 
 
 def _firsts(runs: Sequence[Run]) -> dict[str, float]:

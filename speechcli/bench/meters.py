@@ -21,6 +21,7 @@ from typing import Any, Self
 
 import psutil  # type: ignore[import-untyped]
 
+from speechcli.bench.result import OTHERS
 from speechcli.core.span import Seconds
 
 _OFTEN: Seconds = 0.1  # between two looks at the GPU's memory
@@ -75,7 +76,7 @@ def others(wall: Seconds, busy: Seconds, own: Seconds, n_processors: int) -> str
     share = (busy - own) / (wall * n_processors)
     if share < _MUCH:
         return ""
-    return f"other programs took {min(share, 1.0):.0%} of the processors meanwhile".replace("%", " %") + (
+    return f"{OTHERS} {min(share, 1.0):.0%} of the processors meanwhile".replace("%", " %") + (
         ": on an idle machine it is faster"
     )
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from speechcli.core.span import Seconds
 from speechcli.scoring.rates import Metric, Rate, pooled
+
+OTHERS: Final = "other programs took"  # so begins the note of a system that was not alone on its machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ class System:
     energy: float | None = None
     error: str = ""  # why it could not be run, or, where it has runs, not go on to the end
     notes: tuple[str, ...] = ()
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether other programs were at work while it was timed."""
+        return any(note.startswith(OTHERS) for note in self.notes)
 
     @property
     def trouble(self) -> str:

@@ -27,6 +27,9 @@ FEW: Final = 6
 # Wall time of the same work on the same machine differs from run to run, in all recordings alike, which no bootstrap
 # over recordings sees: on a shared machine by 20 % at worst. What is told is beyond that with its whole interval.
 NOISE: Final = 1.2
+# Where both runs are at their worst, or other programs share the machine: seen there are 0.72 and 1.15, one after the
+# other, against the same earlier run.
+DISTURBED: Final = NOISE**2
 
 
 # Table, advice and pictures ask for the same ones, and of 500 recordings each takes a tenth of a second.
@@ -112,16 +115,22 @@ def judged(old: Sequence[Rate], new: Sequence[Rate]) -> Judged:
     return Judged(verdict, after - before, found, len(old))
 
 
-def slower(old: Sequence[float], new: Sequence[float]) -> Judged:
-    """Whether the new amounts (seconds) are larger by more than NOISE; the same recordings in the same order."""
+def noise(a: System, b: System) -> float:
+    """By what factor two runs of the same work may differ: more, where other programs were at work meanwhile."""
+    return DISTURBED if a.disturbed or b.disturbed else NOISE
+
+
+def slower(old: Sequence[float], new: Sequence[float], noise: float = NOISE) -> Judged:
+    """Whether the new amounts (seconds) are larger by more than noise; the same recordings in the same order."""
     if not old or not sum(old) or not sum(new):
         return Judged("unknown", None, None, len(old))
     factor = sum(new) / sum(old)
     found = _ratio(tuple(old), tuple(new)) if len(old) >= FEWEST else None
     if found is None:  # both runs at their worst, one this way and one that
-        told: Verdict = "worse" if factor > NOISE**2 else "better" if factor < 1 / NOISE**2 else "unknown"
+        most = noise * NOISE
+        told: Verdict = "worse" if factor > most else "better" if factor < 1 / most else "unknown"
         return Judged(told, factor, None, len(old))
-    verdict: Verdict = "worse" if found.low > NOISE else "better" if found.high < 1 / NOISE else "same"
+    verdict: Verdict = "worse" if found.low > noise else "better" if found.high < 1 / noise else "same"
     return Judged(verdict, factor, found, len(old))
 
 
@@ -134,7 +143,7 @@ def faster(a: System, b: System) -> bool:
     """Whether `a` took less time than `b` on the recordings that both have, beyond noise where that can be told."""
     mine, its = timed(a), timed(b)
     common = [name for name in mine if name in its]
-    return slower([its[name] for name in common], [mine[name] for name in common]).verdict == "better"
+    return slower([its[name] for name in common], [mine[name] for name in common], noise(a, b)).verdict == "better"
 
 
 def first_words(system: System) -> float | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from made_results import MACHINE, result, system, words
 
+from speechcli.bench import meters
 from speechcli.bench.compare import Comparison, compare
 from speechcli.bench.result import Result, System
 from speechcli.errors import FAILED, OK, DataError
@@ -243,3 +244,14 @@ def test_one_that_died_half_way_is_judged_by_what_it_gave():
     found = against(old, replace(old, runs=(*old.runs[:6], *lost), error="its process was killed"))
 
     assert found.text[0].startswith("a: transcripts 12 of 12 -> 6 of 12: worse")
+
+
+def test_beside_other_programs_a_run_must_be_slower_by_more_to_be_worse():
+    old = system("a", TWELVE)
+    slow = replace(old, runs=tuple(replace(run, seconds=1.3 * (run.seconds or 0)) for run in old.runs))
+    disturbed = replace(slow, notes=(meters.others(10.0, 18.0, 10.0, 2),))
+
+    assert against(old, slow).verdict == "worse"
+    found = against(old, disturbed)
+    assert found.verdict == "same"
+    assert any("up to 1.44 is noise, other programs being at work" in line for line in found.text)

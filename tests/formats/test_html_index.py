@@ -92,6 +92,9 @@ def test_hits_open_the_page_at_their_moment(tmp_path, opened):
     assert not page.locator("#list").is_visible()
     page.locator("#found li a").nth(1).click()
     assert page.url == tmp_path.as_uri() + "/b%20%23.html#t=13.2"
+    page.go_back()
+    assert page.locator("#query").input_value() == "CAT"
+    assert len(shown(page)) == 2
 
 
 @pytest.mark.parametrize(

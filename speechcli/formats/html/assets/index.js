@@ -85,6 +85,7 @@
 
   function search() {
     const wanted = bare(query.value).trim().replace(/ +/g, ' ');
+    history.replaceState({ query: query.value }, '');
     found.replaceChildren();
     found.hidden = list.hidden = false;
     if (!wanted) {
@@ -135,5 +136,7 @@
       search();
     }
   });
-  if (query.value) search(); // the browser kept it while a page was looked at
+  // what was looked for is there again when somebody comes back from a page
+  if (!query.value) query.value = history.state?.query ?? '';
+  if (query.value) search();
 }

@@ -124,8 +124,15 @@ def subjects(models: Sequence[str], base: Options | Diarization) -> list[Subject
     for model in models:
         subject = Subject(model, replace(base, model=model))
         name = check(subject) or model
+        there = found.get(name)
+        if there is not None and os.path.isdir(model) and not _same_folder(model, there.options.model):
+            name = os.path.abspath(model)  # two folders of one name are two models
         found.setdefault(name, replace(subject, name=name))
     return list(found.values())
+
+
+def _same_folder(a: str, b: str) -> bool:
+    return os.path.isdir(b) and os.path.samefile(a, b)
 
 
 def check(subject: Subject) -> str:

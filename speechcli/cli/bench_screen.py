@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from speechcli.bench.measure import Event, Going, Loading, Measured, Over
 from speechcli.bench.wording import times, took
 from speechcli.cli.progress import clock
-from speechcli.cli.show import safe, tell
+from speechcli.cli.show import console, safe, tell
+
+_GAP = 3  # cells between two columns
 
 
 class Screen:
@@ -71,3 +74,19 @@ def screen(n_runs: int, quiet: bool, bar: bool | None) -> Iterator[Screen]:
         return
     with moving(console) as drawn:
         yield Screen(n_runs, quiet, drawn)
+
+
+def parts(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Columns that a terminal has room for beside the first, table by table; all of them where there is no terminal."""
+    if not sys.stdout.isatty():
+        return [list(range(len(names)))]
+    from rich.cells import cell_len
+
+    wide = [max(cell_len(safe(row[i])) for row in (names, *rows)) + _GAP for i in range(len(names))]
+    room = console().width - wide[0]
+    out: list[list[int]] = [[0]]
+    for i in range(1, len(names)):
+        if len(out[-1]) > 1 and sum(wide[k] for k in out[-1][1:]) + wide[i] > room:
+            out.append([0])
+        out[-1].append(i)
+    return out

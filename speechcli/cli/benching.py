@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +100,8 @@ def work(asked: Asked, options: Options, target: Kept, earlier: Path | None, sho
         gathering = Gathering(_possible(named, right, asked.scoring), asked.scoring, right)
         if old is not None:
             same_rules(old, gathering.result())  # nobody waits for hours to be told
-        made, broken, unkept = _measured(asked, events, inputs, gathering, target, shown, n_runs)
+        taken = [subject.name for subject in subjects]
+        made, broken, unkept = _measured(asked, events, inputs, taken, gathering, target, shown, n_runs)
     result = gathering.result(complete=broken is None)
     n_done = sum(len(system.runs) for system in result.systems)
     if broken is not None and not n_done:
@@ -213,6 +215,7 @@ def _measured(
     asked: Asked,
     events: Iterable[Event],
     inputs: Sequence[Input],
+    taken: Sequence[str],
     gathering: Gathering,
     target: Kept,
     shown: Shown,
@@ -227,7 +230,7 @@ def _measured(
     written = time.monotonic()
     try:
         with bench_screen.screen(n_runs, shown.quiet, shown.bar) as screen:
-            for event in _all(asked, events, inputs):
+            for event in _all(asked, events, inputs, taken):
                 last = event
                 if asked.quick and not isinstance(event, Going):
                     made.append(event)
@@ -253,10 +256,21 @@ def _measured(
     return made, None, unkept
 
 
-def _all(asked: Asked, events: Iterable[Event], inputs: Sequence[Input]) -> Iterable[Event]:
-    for folder in asked.transcripts:
-        yield from elsewhere.transcripts(folder, inputs)
+def _all(asked: Asked, events: Iterable[Event], inputs: Sequence[Input], taken: Iterable[str]) -> Iterable[Event]:
+    """taken: names of the models, which no folder of transcripts may have too: they would be one system."""
+    names = set(taken)
+    for folder in dict.fromkeys(asked.transcripts):
+        name = next(name for name in _names(folder) if name not in names)
+        names.add(name)
+        yield from elsewhere.transcripts(folder, inputs, name)
     yield from events
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """What a folder of transcripts may be called, the shortest first."""
+    yield folder.resolve().name or str(folder)
+    yield str(folder)
+    yield from (f"{folder} ({n})" for n in itertools.count(2))
 
 
 def _keep(event: Measured, gathering: Gathering, target: Kept) -> None:
@@ -292,7 +306,9 @@ def _show(result: Result, shown: Shown, alone: bool) -> None:
         figures = [column.name for column in drawn.columns if column.figure]
         starred = sys.stdout.isatty()
         rows = [[cell.marked if starred else cell.text for cell in row] for row in drawn.rows]
-        show.table([column.name for column in drawn.columns], rows, right=figures)
+        names = [column.name for column in drawn.columns]
+        for part in bench_screen.parts(names, rows):
+            show.table([names[i] for i in part], [[row[i] for i in part] for row in rows], right=figures)
         lines = drawn.notes
     if shown.quiet or alone:
         return
@@ -320,8 +336,8 @@ def _show_quick(found: quick.Quick) -> None:
     show.tell(show.safe(f"{size(found.room.free)} of {found.room.where} are free"))
     if longest := max((row.sound for row in found.rows), default=0.0):
         show.tell(
-            f"RTFx is seconds of sound a second of work, of up to {took(longest)} of English read aloud, model loaded and "
-            "warm; an hour takes 3600 s over that, and more or less where there is more or less speech in it"
+            f"RTFx is seconds of sound a second of work, of up to {took(longest)} of English read aloud, model loaded "
+            "and warm; an hour takes 3600 s over that, and less where there is less speech in it"
         )
 
 

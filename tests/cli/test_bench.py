@@ -19,6 +19,7 @@ from spoken import DATA
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from speechcli.bench import kept
+from speechcli.cli import bench_screen
 
 NAMES = ("367-130732-0001", "3080-5032-0000", "LJ001-0002")
 WRONG = "Nobody ever said these words, and not in this order either."
@@ -102,6 +103,31 @@ def test_kept_transcripts_are_scored_again_as_they_were(measured, once):
     before, after = kept.read(folder / "r.json").systems[0], kept.read(folder / "again.json").systems[0]
     assert [run.scores for run in after.runs] == [run.scores for run in before.runs]
     assert after.rtfx is None
+
+
+def test_two_folders_of_one_name_are_two_systems(measured, once):
+    folder, _ = measured
+    shutil.copytree(folder / "kept", folder / "other")
+    words = ("--transcripts", "kept/whisper-tiny.en", "--transcripts", "other/whisper-tiny.en")
+
+    done = once(folder, "bench", "talks", *words, "--json", "two.json")
+
+    assert done.code == 0, done.err
+    names = [system.name for system in kept.read(folder / "two.json").systems]
+    assert names == ["whisper-tiny.en", "other/whisper-tiny.en"]
+
+
+def test_a_narrow_terminal_has_its_table_in_parts(monkeypatch):
+    names = ["system", "WER %", "RTFx", "memory"]
+    rows = [["whisper-tiny.en", "3.1 (0.0-6.3)", "11", "452 MB"]]
+    whole = bench_screen.parts(names, rows)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "42")
+
+    assert whole == [[0, 1, 2, 3]]
+    assert bench_screen.parts(names, rows) == [[0, 1, 2], [0, 3]]
+    monkeypatch.setenv("COLUMNS", "10")
+    assert bench_screen.parts(names, rows) == [[0, 1], [0, 2], [0, 3]]
 
 
 def test_what_cannot_be_kept_costs_nothing_of_what_was_measured(measured, once):

@@ -212,7 +212,8 @@ def beside(transcript: Transcript, source: Source | None, path: Path | None, pag
     if how.problem:
         notes.append(f"the page cannot play it: {how.problem}; --embed-media puts a copy into the page that they play")
     if how.roughly:
-        notes.append("browsers find moments in a bare AAC file only roughly; --embed-media puts a copy into the page")
+        kind = "MP3 of a variable bit rate" if how.mime == "audio/mpeg" else "a bare AAC file"
+        notes.append(f"browsers find moments in {kind} only roughly; --embed-media puts a copy into the page")
     heard = facts.preferred if track is None else track
     if heard != 0:
         notes.append(f"the page plays track 0 and not {heard}, which was heard; --embed-media takes that one")

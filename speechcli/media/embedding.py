@@ -34,6 +34,7 @@ _PLAYED: dict[str, tuple[str, frozenset[str], frozenset[str]]] = {
     ),
 }
 _LOST_IN = frozenset({"aac"})  # bare ADTS has no index: Chromium takes 11.00 s for 10.91, and seeks accordingly
+_VARIES = (b"Xing", b"VBRI")  # in the first frame of MP3 of a variable rate: its table has 100 places, see `_sound`
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ def playing(path: Path, facts: Facts) -> Playing:
         return Playing("", video, f"browsers do not play {codec} sound")
     if video and facts.pictures not in films:
         return Playing("", video, f"not all browsers play {facts.pictures} pictures")
-    return Playing(f"{'video' if video else 'audio'}/{kind}", video, roughly=container in _LOST_IN)
+    lost = container in _LOST_IN or (container == "mp3" and any(mark in begin for mark in _VARIES))
+    return Playing(f"{'video' if video else 'audio'}/{kind}", video, roughly=lost)
 
 
 def embedded(
@@ -139,8 +141,13 @@ def _too_large(name: str, size: int, largest: int) -> MediaError:
 
 
 def _begin(path: Path) -> bytes:
+    """The first bytes, after the tags that MP3 may have before it: https://id3.org/id3v2.4.0-structure, 3.1."""
     try:
         with path.open("rb") as file:
+            begin = file.read(_KIND)
+            if begin[:3] != b"ID3" or len(begin) < 10:
+                return begin
+            file.seek(10 + sum((byte & 0x7F) << shift for byte, shift in zip(begin[6:10], (21, 14, 7, 0), strict=True)))
             return file.read(_KIND)
     except OSError as error:
         raise from_os(error, f"reading {path.name}") from error

@@ -114,6 +114,16 @@ def test_in_bare_aac_moments_are_found_roughly_and_it_is_embedded_as_mp3(make, s
 
 
 @pytest.mark.parametrize(
+    ("rate", "roughly"), [(("-q:a", "6"), True), (("-b:a", "64k"), False)], ids=["varies", "constant"]
+)
+def test_in_mp3_of_a_variable_rate_moments_are_found_roughly(make, spoken, ffmpeg, tmp_path, rate, roughly):
+    path = make("a.mp3", "-i", spoken, "-c:a", "libmp3lame", *rate, "-metadata", f"comment={'x' * 9000}")
+    how = playing(path, probe(path, ffmpeg))
+
+    assert (how.mime, how.problem, how.roughly) == ("audio/mpeg", "", roughly)
+
+
+@pytest.mark.parametrize(
     ("name", "codecs", "video", "problem"),
     [
         ("a.mp4", ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"), True, ""),

@@ -7,7 +7,7 @@ change is told where the whole interval is on one side of zero. Speed and memory
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from speechcli.bench import standing
@@ -221,14 +221,14 @@ def _resources(before: System, after: System, common: set[str]) -> list[Line]:
     mine, its = standing.timed(before), standing.timed(after)
     both = [name for name in mine if name in its and name in common]
     if both:
-        found = standing.slower([mine[n] for n in both], [its[n] for n in both], noise)
+        found = _borne_out(standing.slower([mine[n] for n in both], [its[n] for n in both], noise), before, after, both)
         sound = sum(run.duration for run in after.runs if run.recording in both)
         was, now = (f"{times(sound / sum(seconds[n] for n in both))} times real time" for seconds in (mine, its))
         lines.append(Line(after.name, "speed", was, now, found, _factor(found, noise)))
     mine, its = _firsts(before.done), _firsts(after.done)
     both = [name for name in mine if name in its and name in common]
     if both:
-        found = standing.slower([mine[n] for n in both], [its[n] for n in both], noise)
+        found = _borne_out(standing.slower([mine[n] for n in both], [its[n] for n in both], noise), before, after, both)
         was, now = (took(sum(seconds[n] for n in both) / len(both)) for seconds in (mine, its))
         lines.append(Line(after.name, "first words after", was, now, found, _factor(found, noise)))
     for what, least, most in (
@@ -243,6 +243,19 @@ def _resources(before: System, after: System, common: set[str]) -> list[Line]:
                 Line(after.name, what, size(least), size(most), Judged(verdict, factor, None, len(both)), told)
             )
     return lines
+
+
+def _borne_out(found: Judged, before: System, after: System, both: Sequence[str]) -> Judged:
+    """Where other programs were at work, wall time alone shows nothing: its verdict holds if processor time has it too.
+
+    A model that waits for half of the processors takes twice the time, and the same processor time.
+    """
+    if not (before.disturbed or after.disturbed) or found.verdict not in ("worse", "better"):
+        return found
+    was, now = (sum(run.cpu or 0.0 for run in s.runs if run.recording in both) for s in (before, after))
+    most = standing.DISTURBED
+    holds = bool(was and now) and (now > most * was if found.verdict == "worse" else was > most * now)
+    return found if holds else replace(found, verdict="unknown")
 
 
 def _factor(found: Judged, noise: float) -> str:

@@ -1,11 +1,11 @@
 """Measure models on your own recordings: errors, speed, memory, side by side.
 
     speechcli bench talks/ --model embedded --model whisper-small
-    speechcli bench talks/ --references gold/ --report report.html     references elsewhere; a page to show around
-    speechcli bench meetings/ --diarize --metrics cpwer,der            who said what, and who spoke when
-    speechcli bench talks/ --transcripts theirs/                       transcripts that something else made
-    speechcli bench talks/ --json today.json --compare last.json       exits 1 where something got worse
-    speechcli bench --quick                                            this machine: what fits, how fast
+    speechcli bench talks/ --references gold/ --report report.html
+    speechcli bench meetings/ --diarize --metrics cpwer,der   who said what
+    speechcli bench talks/ --transcripts theirs/   what another tool made
+    speechcli bench talks/ --json now.json --compare old.json   worse: exit 1
+    speechcli bench --quick                        this machine: how fast
 
 A reference lies beside its recording under the same name: txt, stm, srt, vtt, json, rttm, ctm or TextGrid.
 """

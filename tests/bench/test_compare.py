@@ -255,3 +255,18 @@ def test_beside_other_programs_a_run_must_be_slower_by_more_to_be_worse():
     found = against(old, disturbed)
     assert found.verdict == "same"
     assert any("up to 1.44 is noise, other programs being at work" in line for line in found.text)
+
+
+def test_wall_time_beside_other_programs_is_no_verdict_without_processor_time():
+    def run(seconds: float, cpu: float, *notes: str) -> System:
+        made = system("a", TWELVE)
+        return replace(made, runs=tuple(replace(one, seconds=seconds, cpu=cpu) for one in made.runs), notes=notes)
+
+    note = meters.others(10.0, 18.0, 10.0, 2)
+
+    waited = against(run(1.0, 1.0), run(2.5, 1.1, note))
+    worked = against(run(1.0, 1.0), run(2.5, 2.5, note))
+
+    assert verdicts(waited)["speed"] == "unknown"
+    assert waited.exit_code == OK
+    assert verdicts(worked)["speed"] == "worse"

@@ -140,7 +140,9 @@ def test_a_snippet_too_short_for_words_is_no_trouble(transcriber, detector, n_sa
     assert all(0 <= w.start < w.end <= audio.duration for w in transcript.words)
 
 
-@pytest.mark.parametrize("extra", [-1, 0, 1])
+@pytest.mark.parametrize(
+    "extra", [pytest.param(-1, marks=pytest.mark.slow), pytest.param(0, marks=pytest.mark.slow), 1]
+)
 def test_a_recording_as_long_as_the_longest_window_loses_nothing(transcriber, detector, extra):
     """30 s of speech from the first sample to the last, and one sample more or less; the last clip is cut off."""
     recording = made(TWELVE[-5:], (0.0, 0.3, 0.3, 0.3, 0.3))
@@ -227,6 +229,7 @@ def children() -> Iterator[list[subprocess.Popen[str]]]:
         child.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_does_not_grow_with_the_length_of_the_recording(children):
     """Two hours against 20 minutes, both by processes of their own; VmHWM, for ru_maxrss remembers the parent's."""

@@ -251,6 +251,7 @@ def test_lost_sound_before_any_and_twice_in_a_row_only_moves_time():
 # Hours.
 
 
+@pytest.mark.slow
 def test_the_sixtieth_minute_costs_what_the_second_did_and_nothing_grows():
     minute = np.concatenate([levels(range(first, first + 24), 18.0) for first in (0, 24)])
     model = Levels()

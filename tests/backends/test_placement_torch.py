@@ -463,6 +463,7 @@ def test_a_card_that_the_user_chose_is_not_exchanged_for_another(made, cards, mo
     assert asked.more == {}
 
 
+@pytest.mark.slow
 def test_models_that_are_loaded_at_once_are_whole_and_so_is_the_next():
     """transformers exchanges its own functions while it loads; of two at once one left the other's noop in place."""
     from concurrent.futures import ThreadPoolExecutor

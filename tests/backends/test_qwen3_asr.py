@@ -295,6 +295,7 @@ def test_a_compiler_that_is_missing_is_told(clips):
         model.transcribe(clips[:1], [Hints()])
 
 
+@pytest.mark.slow
 def test_a_static_cache_is_kept_while_it_fits_and_is_no_longer_than_its_batch_needs(clips, answers):
     model = opened(compile=True, settings={"compile_backend": "eager"})
     heard(model, Audio(np.zeros(120 * RATE, np.float32), RATE))

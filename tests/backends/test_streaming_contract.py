@@ -79,7 +79,7 @@ def test_finals_follow_one_another_and_a_partial_has_the_id_of_the_next(live, si
     check_order(events, len(sound()) / RATE)
 
 
-@pytest.mark.parametrize("size", [320, 10**9])
+@pytest.mark.parametrize("size", [pytest.param(320, marks=pytest.mark.slow), 10**9])
 def test_the_words_are_those_that_were_said_however_they_come(live, size):
     if live.name not in WRONG:
         pytest.skip("its small checkpoint was taught whole clips")
@@ -174,6 +174,7 @@ def changed(events: list[Partial | Final]) -> tuple[int, int]:
     return n_changed, n_shown
 
 
+@pytest.mark.slow
 def test_whisper_errs_live_hardly_more_than_offline_and_rewrites_little(transcriber: Transcriber):
     names = ("LJ001-0001", "1688-142285-0000")
     recording = made(names, (0.5, 1.0))

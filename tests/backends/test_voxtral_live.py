@@ -196,6 +196,7 @@ def test_a_session_after_another_begins_with_nothing_of_it(live):
     ]
 
 
+@pytest.mark.slow
 def test_with_a_longer_delay_the_same_words_come_later_with_the_same_times(live, sound):
     slow = opened(settings={"delay_ms": "960"})
 

@@ -169,6 +169,7 @@ def test_nothing_is_made_up_where_nobody_speaks():
     assert [t.verdict.status for t in transcripts] == ["ok"] * len(sounds)
 
 
+@pytest.mark.slow
 def test_every_word_of_a_long_recording_lies_in_its_own_utterance():
     """Clips with pauses of 1 to 8 s between them, so that the place of each is known."""
     names = [n for n in CLIPS if len(said(n)) > 3][::2][:8]

@@ -409,6 +409,7 @@ def test_a_plan_is_shown_and_nothing_done(speechcli, talk, here):
     assert sorted(here.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_killed_half_way_the_same_command_goes_on_and_gives_the_same(here):
     """The journal holds windows heard and pieces aligned; an unbroken run gives the same bytes."""
     names = [LADY, 1.0, "mary", 1.0, MODERN, 1.0, LOBSTER, 1.0]

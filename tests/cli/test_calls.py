@@ -121,6 +121,7 @@ def test_a_second_run_leaves_it_alone_and_a_mix_is_another_question(transcribed,
     assert "skip (done)" not in mixed.out
 
 
+@pytest.mark.slow
 def test_a_transcript_made_of_the_mix_gets_its_speakers(folder, once, tmp_path):
     once(folder, "transcribe", "call.wav", "-f", "json", "--output-dir", tmp_path)
 

@@ -335,7 +335,11 @@ def until(condition: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow)],
+    [
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+    ],
 )
 def test_interrupted_it_says_that_the_same_command_goes_on(long, here, number, code):
     command = [sys.executable, "-m", "speechcli", "transcribe", str(long), "--output-dir", "texts"]

@@ -440,6 +440,7 @@ def test_nobody_reads_stdout_any_more(child, here):
 # --- too little of something ---
 
 
+@pytest.mark.slow
 def test_what_a_slow_model_cannot_hear_is_told_and_what_follows_has_its_true_times(running, here):
     """A minute comes in 2 s; only half a minute may wait."""
     path = recording(here / "long.wav", 5)

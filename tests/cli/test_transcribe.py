@@ -672,6 +672,7 @@ def test_what_a_broken_run_heard_is_taken_over_unless_that_is_not_wanted(long, h
 # --- how it is run ---
 
 
+@pytest.mark.slow
 def test_the_first_failure_ends_the_run_when_that_is_wanted(here, child):
     """The bad one is the largest, and so the first."""
     place(LOBSTER, here / "good.flac")

@@ -258,7 +258,7 @@ for final in finals(20_000):
 """
 
 
-@pytest.mark.parametrize("name", ["srt", "vtt", "json"])
+@pytest.mark.parametrize("name", ["srt", pytest.param("vtt", marks=pytest.mark.slow), "json"])
 def test_a_killed_process_leaves_a_whole_file_with_every_final_it_had_told(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"live.{name}"
     rng = random.Random(name)

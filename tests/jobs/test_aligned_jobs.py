@@ -182,6 +182,7 @@ def test_short_recordings_share_a_batch_and_each_has_its_own_times(tmp_path, eng
     assert not list(tmp_path.glob(".*.journal"))
 
 
+@pytest.mark.slow
 def test_more_than_five_minutes_go_in_pieces_where_a_recogniser_heard_them(tmp_path, engines, aligner, transcriber):
     parts = [p for i in range(12) for p in (NAMES[i % 4], 22.0 + i % 3)]
     words = recording(tmp_path / "a.wav", 2.0, *parts)
@@ -248,6 +249,7 @@ def test_windows_that_were_aligned_are_not_aligned_again(tmp_path, engines, shor
     assert not one.journal.exists()
 
 
+@pytest.mark.slow
 def test_recordings_of_a_broken_batch_are_taken_up_piece_by_piece(tmp_path, engines, aligner, transcriber):
     """The first batch is kept."""
     words = recording(tmp_path / "a.wav", 2.0, *["lady", 22.0, "talk", 22.0, "stuff", 22.0] * 4)

@@ -263,7 +263,9 @@ def small_disk(tmp_path):
     subprocess.run([umount, "-l", folder], check=True)
 
 
-@pytest.mark.parametrize("n_pages", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "n_pages", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(6, marks=pytest.mark.slow)]
+)
 def test_on_a_full_disk_what_was_done_stays_and_the_same_command_goes_on(
     recordings, unbroken, small_disk, capsys, tmp_path, n_pages
 ):

@@ -385,6 +385,7 @@ def test_without_resume_everything_is_heard_again(tmp_path):
     assert 0 in second.calls[0][0]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length_of_the_recording(tmp_path):
     """Seconds of sound alive at once, while a reader faster than the model goes through forty minutes."""
     peak = {}

@@ -65,7 +65,9 @@ def place_of(wanted: np.ndarray, heard: np.ndarray) -> int:
     return int(np.argmax(np.fft.irfft(product, size)[: len(heard)]))
 
 
-@pytest.mark.parametrize(("rate", "channels"), [pytest.param(48_000, 2, marks=pytest.mark.slow), (44_100, 2), (16_000, 1)])
+@pytest.mark.parametrize(
+    ("rate", "channels"), [pytest.param(48_000, 2, marks=pytest.mark.slow), (44_100, 2), (16_000, 1)]
+)
 def test_what_is_played_is_recorded_to_the_sample_at_the_devices_own_rate(pulse, tmp_path, rate, channels):
     pulse.speaker("desk", "Desk", rate, channels)
     path, wanted = recording(tmp_path, rate, channels)
@@ -212,6 +214,7 @@ def test_plugged_in_again_it_goes_on_and_the_gap_is_counted_by_the_clock(pulse):
     assert frames + lost == pytest.approx((last - first) * 44_100, abs=44_100 / 2)  # what the server had held back
 
 
+@pytest.mark.slow
 def test_a_sound_server_that_ends_and_starts_again_is_an_unplugged_microphone(pulse):
     source = mic.open(None, Waits(first=5.0, silent=1.0, again=20.0, between=0.1))
     notes = []
@@ -270,6 +273,7 @@ def test_a_sound_server_that_hangs_is_said_and_holds_nobody_up(pulse, monkeypatc
         assert not thread.is_alive()  # once it goes on, it is let go
 
 
+@pytest.mark.slow
 def test_a_program_that_was_stopped_goes_on_and_knows_what_it_missed(pulse):
     """As Ctrl-Z and fg do. The server keeps 2 s for it."""
     code = """if 1:

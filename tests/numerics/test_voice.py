@@ -55,6 +55,7 @@ def test_too_little_of_a_voice_gives_none():
     assert voice(np.zeros(0, np.float32), 16_000, [(0.0, 5.0)]) is None
 
 
+@pytest.mark.slow
 def test_an_hour_of_one_voice_sounds_as_a_part_of_it():
     samples = np.tile(common.recording(PAIRS["LJ"][0], 16_000), 400)
 

@@ -106,6 +106,8 @@ def test_the_errors_of_a_recording_are_drawn_when_it_is_opened(shown: Callable[.
 def test_the_kinds_of_errors_differ_without_colour(shown: Callable[..., Any]):
     page = shown()
     page.locator("summary").first.click()
+    for kind in ("substituted", "deleted", "inserted"):  # they are drawn when the browser tells that it has opened
+        page.locator(f"details .pair.{kind}").first.wait_for()
 
     borders = {
         kind: page.eval_on_selector(f"details .pair.{kind}", "e => getComputedStyle(e).borderTopStyle")

@@ -111,10 +111,15 @@ def _part(folder: Path) -> tuple[int, Path]:
     while True:
         handle, name = tempfile.mkstemp(prefix=PART, dir=folder)
         part = Path(name)
-        with contextlib.suppress(OSError):  # some network file systems have no locks
-            lock(handle)
-        if names(part, handle):  # else swept away in between
-            return handle, part
+        try:
+            with contextlib.suppress(OSError):  # some network file systems have no locks
+                lock(handle)
+            if names(part, handle):  # else swept away in between
+                return handle, part
+        except BaseException:  # a signal
+            part.unlink(missing_ok=True)
+            os.close(handle)
+            raise
         os.close(handle)
 
 

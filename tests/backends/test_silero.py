@@ -3,15 +3,18 @@
 import itertools
 
 import numpy as np
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spoken import CLIPS, RATE, blocks, clip, made
 
-from speechcli.backends import registry
+from speechcli.backends import registry, vad_silero
+from speechcli.backends.onnx_bytes import written
 from speechcli.backends.vad_silero import FRAME, Silero
 from speechcli.core.audio import Audio
 from speechcli.core.span import Span, merged, total, uncovered
+from speechcli.errors import UnavailableError
 from speechcli.timeline.windows import Rules, plan
 
 NAMES = ("1089-134686-0000", "LJ001-0016", "2414-128291-0000", "1998-15444-0000", "LJ001-0002")
@@ -64,6 +67,37 @@ def test_blocks_of_any_whole_number_of_frames_give_what_one_block_gives(detector
     parts = [streaming(Audio(audio.samples[a:b], RATE, a)) for a, b in itertools.pairwise(edges)]
 
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
+
+
+def as_published(audio: Audio) -> np.ndarray:
+    """Probabilities by the graph as its makers wrote it, all frames at once."""
+    session = onnxruntime.InferenceSession(str(vad_silero._file()), providers=["CPUExecutionProvider"])
+    sound = np.pad(audio.samples, (64, -len(audio.samples) % FRAME))
+    state = np.zeros((1, 1, 128), np.float32)
+    frames = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(sound, 64 + FRAME)[::FRAME])
+    return session.run(None, {"input": frames, "h": state, "c": state})[0].reshape(-1)
+
+
+LOUD_NOISE = np.random.default_rng(3).uniform(-1, 1, 5 * RATE).astype(np.float32)
+FAINT = np.full(3 * RATE, 1e-20, np.float32)
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [*map(clip, CLIPS), made(NAMES, (2.0, 0.1, 5.0, 0.3, 4.0)).audio, Audio(LOUD_NOISE, RATE), Audio(FAINT, RATE)],
+    ids=[*CLIPS, "several", "noise", "faint"],
+)
+def test_probabilities_are_those_of_the_published_graph(detector, audio):
+    np.testing.assert_allclose(detector.fresh()(audio), as_published(audio), atol=2e-5)
+
+
+def test_another_graph_than_the_known_one_is_told(monkeypatch, tmp_path):
+    other = tmp_path / "silero_vad_v6.onnx"
+    other.write_bytes(written([], {"somebody's weight": np.zeros(3, np.float32)}, [], []))
+    monkeypatch.setattr(vad_silero, "_file", lambda: other)
+
+    with pytest.raises(UnavailableError, match="is not the one that is known here"):
+        Silero()
 
 
 def test_a_fresh_detector_does_not_remember_the_recording_before(detector):

@@ -2,12 +2,13 @@
 
     python benchmarks/recordings.py hour.mp3 --data FOLDER
 
-A name (hour.mp3, min10.mp3, s10.mp3, three_hours.mp3, hour.m4a, short) that lies in the folder is taken as it is,
-with its words beside it (hour.txt) if they are there. What is missing is built from the clips in the folder (audio
-files with a .txt beside them, or those of a manifest.jsonl), and without a folder from the clips that ship with the
-project. Built means: clips in a seeded order, up to 8 % faster or slower, up to 6 dB softer, 0.3 to 2.5 s of silence
-after each, faint noise over all; mp3 of 44.1 kHz, stereo, 128 kbit/s. The same clips and the same ffmpeg give the
-same bytes.
+A name (hour.mp3, min10.mp3, s10.mp3, three_hours.mp3, hour.m4a, sparse_hour.mp3, short, no_speech) that lies in the
+folder is taken as it is, with its words beside it (hour.txt) if they are there. What is missing is built from the clips
+in the folder (audio files with a .txt beside them, or those of a manifest.jsonl), and without a folder from the clips
+that ship with the project. Built means: clips in a seeded order, up to 8 % faster or slower, up to 6 dB softer, 0.3 to
+2.5 s of silence after each, faint noise over all; mp3 of 44.1 kHz, stereo, 128 kbit/s. In sparse_hour.mp3 15 % are
+clips and the rest is a quiet room, in pauses of a second to minutes. The folder no_speech holds a minute each of
+silence, noises, tones, knocks and a tune, made of numbers. The same clips and the same ffmpeg give the same bytes.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ SOUND = {".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"}
 RATE = 16_000  # Hz, while mixing
 SEED = 7
 RECIPE = "2"  # to be raised when what is built changes
-LENGTHS = {"hour.mp3": 3600.0, "min10.mp3": 600.0}  # seconds
-NAMES = (*LENGTHS, "s10.mp3", "three_hours.mp3", "hour.m4a", "short")
+LENGTHS = {"hour.mp3": 3600.0, "min10.mp3": 600.0, "sparse_hour.mp3": 3600.0}  # seconds
+NAMES = (*LENGTHS, "s10.mp3", "three_hours.mp3", "hour.m4a", "short", "no_speech")
+SPARSE = 0.15  # of sparse_hour.mp3 is speech
 TEMPI = (0.92, 0.94, 0.96, 0.98, 1.0, 1.02, 1.04, 1.06, 1.08)
 N_SHORT = 100
 MP3 = ("-ar", "44100", "-ac", "2", "-b:a", "128k")
@@ -140,9 +142,13 @@ def build(name: str, args: argparse.Namespace) -> None:
     if name == "s10.mp3":
         _ten_seconds(_sources(args), shelf / name)
         return
+    if name == "no_speech":
+        _no_speech(shelf / name, np.random.default_rng(SEED))
+        return
     mixer = _Mixer(_sources(args), np.random.default_rng(SEED))
-    if name != "short":
-        _encoded(*mixer.mixed(LENGTHS[name]), shelf / name)
+    if name in LENGTHS:
+        mix = mixer.sparse if name.startswith("sparse") else mixer.mixed
+        _encoded(*mix(LENGTHS[name]), shelf / name)
         return
     draft = shelf / "short.part"
     draft.mkdir(exist_ok=True)
@@ -170,6 +176,36 @@ def _ten_seconds(sources: list[Clip], path: Path) -> None:
     draft = path.with_name(f"part.{path.name}")
     subprocess.run([ffmpeg(), "-v", "error", "-y", "-i", clip.path, "-t", "10", *MP3, draft], check=True)
     draft.rename(path)
+
+
+def _no_speech(folder: Path, random: Any) -> None:
+    """A folder of sounds in which nobody speaks, a minute each."""
+    import numpy as np
+
+    n = 60 * RATE
+    t = np.arange(n) / RATE
+    white = random.normal(0.0, 0.1, n)
+    pink = np.fft.irfft(np.fft.rfft(white) / np.sqrt(np.maximum(np.arange(n // 2 + 1), 20)), n)
+    each = np.repeat(random.uniform(200.0, 3000.0, 120), RATE // 2)  # Hz: another tone every half second
+    since = t % 0.8  # seconds since the last knock
+    chords = np.array([[220.0, 277.2, 329.6], [196.0, 246.9, 293.7], [174.6, 220.0, 261.6], [164.8, 207.7, 246.9]])
+    notes = chords[(t // 2).astype(int) % 4]  # a chord every two seconds, each note with two overtones
+    tune = sum(np.sin(2 * np.pi * k * notes * t[:, None]).sum(1) / k for k in (1, 2, 3)) * np.exp(-(t % 0.5) * 3)
+    sounds = {
+        "silence": np.zeros(n),
+        "room": random.normal(0.0, 1e-3, n),
+        "white": white,
+        "pink": 0.1 * pink / pink.std(),
+        "tones": 0.2 * np.sin(2 * np.pi * np.cumsum(each) / RATE),
+        "hum": 0.05 * sum(np.sin(2 * np.pi * 50 * k * t) / k for k in (1, 2, 3, 5)),
+        "knocks": random.normal(0.0, 0.3, n) * np.exp(-since * 40) + random.normal(0.0, 1e-3, n),
+        "tune": 0.05 * tune,
+    }
+    draft = folder.with_suffix(".part")
+    draft.mkdir(exist_ok=True)
+    for name, sound in sounds.items():
+        _encoded(sound.astype(np.float32), [], draft / f"{name}.mp3")
+    draft.rename(folder)
 
 
 class _Mixer:
@@ -200,6 +236,27 @@ class _Mixer:
                     said.append(self._sources[i].text)
         whole = np.concatenate([*parts, np.zeros(room, np.float32)])
         return (whole + self.random.normal(0.0, 3e-4, len(whole))).astype(np.float32), said
+
+    def sparse(self, length: float) -> tuple[Any, list[str]]:
+        """As `mixed`, but SPARSE of it is clips and the rest a quiet room, in pauses of very different lengths."""
+        import numpy as np
+
+        room, n_speech = round(length * RATE), round(SPARSE * length * RATE)
+        sounds, said = list[Any](), list[str]()
+        while sum(map(len, sounds)) < n_speech:
+            i = int(self.random.integers(len(self._sources)))
+            sounds.append(self._clip(i, float(self.random.choice(TEMPI))) * 10 ** (self.random.uniform(-6.0, 0.0) / 20))
+            said.append(self._sources[i].text)
+        left = room - sum(map(len, sounds))
+        shares = self.random.gamma(0.4, size=len(sounds) + 1)  # many short ones and a few of minutes
+        pauses = np.floor(shares / shares.sum() * left).astype(int)
+        whole = self.random.normal(0.0, 1e-3, room).astype(np.float32)
+        at = 0
+        for sound, pause in zip(sounds, pauses[:-1], strict=True):
+            at += pause
+            whole[at : at + len(sound)] += sound
+            at += len(sound)
+        return whole, said
 
     def _clip(self, i: int, tempo: float) -> Any:
         import numpy as np

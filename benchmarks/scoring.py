@@ -26,11 +26,27 @@ class Counts:
         """Percent."""
         return 100 * (self.s + self.d + self.i) / max(1, self.n)
 
+    @property
+    def given(self) -> int:
+        """Words that were written."""
+        return self.n - self.d + self.i
+
+    @property
+    def coverage(self) -> float:
+        """Words that were written over words of the reference, percent."""
+        return 100 * self.given / max(1, self.n)
+
+    @property
+    def left_out(self) -> float:
+        """Words of the reference for which none was written, percent."""
+        return 100 * self.d / max(1, self.n)
+
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.s + other.s, self.d + other.d, self.i + other.i, self.n + other.n)
 
     def __str__(self) -> str:
-        return f"{self.wer:.2f} % ({self.s} substituted, {self.d} deleted, {self.i} inserted of {self.n})"
+        errors = f"{self.s} substituted, {self.d} deleted, {self.i} inserted of {self.n}"
+        return f"{self.wer:.2f} % ({errors}), coverage {self.coverage:.1f} %"
 
 
 def counts(reference: str, heard: str) -> Counts:

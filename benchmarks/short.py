@@ -1,6 +1,6 @@
-"""B2: a hundred short recordings in one call, against P on the same files in one process.
+"""B2: a hundred short recordings in one call, against P and D on the same files in one process each.
 
-python benchmarks/short.py --data FOLDER --pairs 3
+python benchmarks/short.py --data FOLDER --pairs 3 [--no-sequential] [--files 20]
 """
 
 from __future__ import annotations
@@ -9,29 +9,31 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import Line, against_p, arguments, begin, costs, publish
-from recordings import SOUND, recording, words
-from scoring import Counts, counts, pooled, spoken
+from accuracy import accuracy
+from common import D, Line, against_p, anew, arguments, begin, costs, cpu, measure, peer, publish
+from recordings import SOUND, recording
 
 
 def main() -> int:
     """Runs the row."""
-    args = begin(arguments(__doc__))
-    files = sorted(path for path in recording("short", args).iterdir() if path.suffix.lower() in SOUND)
+    parser = arguments(__doc__)
+    parser.add_argument("--no-sequential", action="store_true", help="leave out D, which takes a minute or two")
+    parser.add_argument("--files", type=int, help="only so many of them")
+    args = begin(parser)
+    files = sorted(path for path in recording("short", args).iterdir() if path.suffix.lower() in SOUND)[: args.files]
+    sides = ["P"] if args.no_sequential else ["P", "D"]
     with tempfile.TemporaryDirectory() as scratch:
         pairs = against_p(files, files[0], Path(scratch), args.pairs)
-        lines = costs(f"{len(files)} files", pairs, "ratio", 1.0, 0.6)
+        lines = costs(f"{len(files)} files, against P", pairs, "ratio", 0.6, 0.3)
         raw: dict[str, object] = {"pairs": pairs}
-        if all(words(path) is not None for path in files):
-            ours, peers = (_errors(files, Path(scratch, side)) for side in ("ours", "P"))
-            print(f"  ours {ours}\n  P    {peers}")
-            lines.append(Line("word error rate, pooled", "%", ours.wer, peers.wer, None, "difference", 0.3))
-            raw["errors"] = {"ours": str(ours), "P": str(peers)}
+        if not args.no_sequential:
+            alone = measure(peer(D, files, anew(Path(scratch, "D"))))
+            raw["sequential"], us = alone, cpu([run for run, _ in pairs])
+            print(f"  D: {alone.cpu:.2f} CPU-s, {alone.wall:.1f} s", flush=True)
+            lines.insert(1, Line(f"{len(files)} files, against D", "CPU-s", us, alone.cpu, us / alone.cpu))
+        more, raw["errors"] = accuracy(files, Path(scratch), sides)
+        lines += more
     return publish(args, "B2: a hundred short files", "`speechcli transcribe short/*.mp3 -f srt`.", lines, raw)
-
-
-def _errors(files: list[Path], folder: Path) -> Counts:
-    return pooled(counts(words(path) or "", spoken(folder / f"{path.stem}.srt")) for path in files)
 
 
 if __name__ == "__main__":

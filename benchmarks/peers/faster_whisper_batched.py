@@ -9,8 +9,8 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from peer import main
 
 
-def heard(model: WhisperModel, path: str) -> Iterable[Any]:
-    """Segments of a file."""
+def heard(model: WhisperModel, path: str, vad: bool) -> Iterable[Any]:
+    """Segments of a file; it has no way without VAD that is not slower."""
     segments: Iterable[Any] = BatchedInferencePipeline(model).transcribe(path, beam_size=1, batch_size=8)[0]
     return segments
 

@@ -1,0 +1,101 @@
+"""What a speed counts next to: the words of ours and of the peers on the same recordings, as lines of a row's table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from common import D, Line, anew, measure, ours, peer
+from recordings import SOUND, recording, words
+from scoring import counts, normal, pooled, spoken
+
+MARGIN = 0.3  # points
+
+
+def accuracy(files: Sequence[Path], scratch: Path, sides: Sequence[str]) -> tuple[list[Line], dict[str, str]]:
+    """Word error rates and coverage, pooled, of the SRT files in scratch/SIDE, "ours" and the peers of `sides`.
+
+    Coverage: words written over words of the reference. Nothing where nobody knows the words of a recording.
+    """
+    said = [words(path) for path in files]
+    if None in said:
+        return [], {}
+    found = {
+        side: pooled(
+            counts(text or "", spoken(scratch / side / f"{path.stem}.srt"))
+            for path, text in zip(files, said, strict=True)
+        )
+        for side in ("ours", *sides)
+    }
+    lines = []
+    for side in sides:
+        a, b = found["ours"], found[side]
+        lines += [
+            Line(f"word error rate, {side}", "%", a.wer, b.wer, None, "difference", MARGIN),
+            Line(f"coverage, {side}", "%", a.coverage, b.coverage, None, "shortfall", MARGIN),
+            Line(f"words left out, {side}", "%", a.left_out, b.left_out),
+        ]
+    for side, errors in found.items():
+        print(f"  {side:<4} {errors}", flush=True)
+    return lines, {side: str(errors) for side, errors in found.items()}
+
+
+def on_no_speech(args: argparse.Namespace, scratch: Path) -> tuple[list[Line], dict[str, dict[str, int]]]:
+    """Words written where nobody speaks, next to those of D with its VAD: in made sounds, and in those of --data.
+
+    What a manifest calls `empty_transcript` has none to hear and is judged with what is made; `transcribe_or_empty`
+    is music, tones, and words here and there that nobody wrote down: shown.
+    """
+    made = sorted(path for path in recording("no_speech", args).iterdir() if path.suffix in SOUND)
+    groups = {
+        "where nobody speaks": [*made, *_expected(args, "empty_transcript")],
+        "in odd media, some with words": _expected(args, "transcribe_or_empty"),
+    }
+    lines, raw = [], {}
+    for what, files in groups.items():
+        if not files:
+            continue
+        named = _distinct(files, anew(scratch / "in"))
+        written = {}
+        for side, command in (("ours", ours), ("D", lambda *given: peer(D, *given, "--vad"))):
+            folder = anew(scratch / side)
+            measure(command(named, folder), may_fail=True)
+            written[side] = sum(_n_words(folder / f"{path.stem}.srt") for path in named)
+        limit = float(written["D"]) if not lines else None
+        lines.append(
+            Line(
+                f"words {what}, {len(files)} files, D --vad",
+                "words",
+                written["ours"],
+                written["D"],
+                None,
+                "ours",
+                limit,
+            )
+        )
+        raw[what] = written
+        print(f"  words {what}: {written}", flush=True)
+    return lines, raw
+
+
+def _expected(args: argparse.Namespace, what: str) -> list[Path]:
+    """The recordings of --data of which its manifest expects this."""
+    manifest = Path(args.data) / "manifest.jsonl" if args.data is not None else None
+    if manifest is None or not manifest.is_file():
+        return []
+    entries = map(json.loads, manifest.read_text(encoding="utf-8").splitlines())
+    return [manifest.parent / entry["audio"] for entry in entries if entry.get("expect") == what]
+
+
+def _distinct(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Links to the files, under names that no two share."""
+    links = [folder / f"{i:03d}{path.suffix}" for i, path in enumerate(files)]
+    for link, path in zip(links, files, strict=True):
+        link.symlink_to(path.resolve())
+    return links
+
+
+def _n_words(srt: Path) -> int:
+    return len(normal(spoken(srt)).split()) if srt.is_file() else 0

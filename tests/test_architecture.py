@@ -46,6 +46,8 @@ ENGINE_FILES = {
     "backends/whisper.py",
     "backends/whisper_times.py",
     "backends/openvino_encoder.py",
+    "backends/onnx_encoder.py",
+    "backends/encoder_speed.py",
     "backends/vad_silero.py",
     "backends/placement.py",
     "backends/placement_torch.py",

@@ -1,41 +1,101 @@
-"""Whisper's encoder in OpenVINO: attention without its 6 x 1500 x 1500 scores in memory, in bfloat16 where there is.
+"""Whisper's encoder in OpenVINO: attention without its 6 x 1500 x 1500 scores in memory, in one of three precisions.
 
-Source: Radford et al. 2022 (arXiv:2212.04356), section 2.2; the names of the weights are CTranslate2's. On a processor
-with AVX512_BF16 a window costs half of what CTranslate2's int8 costs and comes closer to float32 (1.2 % error of the
-output instead of 4.4 %, tiny.en); without, it costs the same and is float32.
+Source: Radford et al. 2022 (arXiv:2212.04356), section 2.2; the names of the weights are CTranslate2's. CPU seconds of
+a window of tiny.en in one thread, and how far the output is from float32's:
+
+| | AMD with AVX512_BF16 | Intel without AMX | error |
+|---|---|---|---|
+| float32 | 0.18 | 0.28 | |
+| bfloat16 | 0.11 | 0.48 | 1.2 % |
+| int8 | not measured | 0.22 | 2.4 % |
+| CTranslate2's int8 | 0.30 | 0.37 | 4.4 % |
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechcli.backends import ctranslate2_file
-from speechcli.backends.quiet_openvino import Compiled, openvino, ops
+from speechcli.backends import ctranslate2_file, kept
+from speechcli.backends.quiet_openvino import Compiled, has_bfloat16, openvino, ops
+from speechcli.errors import DataError
+
+Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]
 
 FRAMES = 3000  # mel frames it was taught, 10 ms each; it gives half as many
+GROUP = 32  # inputs of a layer that share a scale in int8; it divides the width of every Whisper
 _HEAD = 64  # width of an attention head in every Whisper
 _EPSILON = 1e-5
+_MOST = 4  # compiled encoders in the cache: that of tiny.en has 13 MB, of large-v3 700
 
-Tensors = dict[str, NDArray[np.floating[Any]]]
+Tensors = dict[str, NDArray[Any]]
 
 
 class Encoder:
     """The encoder, compiled for a number of threads that may call it at once. frames: of mel that it takes."""
 
-    def __init__(self, model: Path, lanes: int, threads: int, exact: bool, frames: int = FRAMES) -> None:
-        """`model`: a CTranslate2 model.bin. `exact`: float32 even where bfloat16 is fast. Raises DataError."""
+    engine = "OpenVINO"
+
+    def __init__(
+        self,
+        model: Path,
+        lanes: int,
+        threads: int,
+        precision: Precision = "float32",
+        frames: int = FRAMES,
+        cache: Path | None = None,
+    ) -> None:
+        """`model`: a CTranslate2 model.bin. cache: file of what was compiled, to be made where it is missing.
+
+        Raises DataError; RuntimeError where the processor, or OpenVINO, cannot.
+        """
+        if precision == "bfloat16" and not has_bfloat16():
+            raise RuntimeError("this processor has no bfloat16")
         self.frames = frames
+        self.precision = precision
+        if precision == "int8":
+            self._compiled = _in_int8(model, lanes, threads, frames, cache)
+            return
+        # Not kept: what was compiled (0.18 s, tiny.en) is read back in 0.12 s, that of large models not faster at all.
         graph = _graph(ctranslate2_file.tensors(model, "encoder/"), frames)
-        self._compiled = Compiled(graph, lanes, threads, rough=not exact)
-        self.precision = self._compiled.precision
+        self._compiled = Compiled(graph, lanes, threads, rough=precision == "bfloat16")
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-mel features, shape (1, mels, frames), to hidden states, shape (1, frames / 2, width)."""
         return self._compiled.run([features])
+
+
+def _in_int8(model: Path, lanes: int, threads: int, frames: int, cache: Path | None) -> Compiled:
+    """Kept, for rounding and compiling take 0.22 s (tiny.en), reading it back 0.07."""
+    if cache is not None and (blob := kept.read(cache)) is not None:
+        with suppress(RuntimeError):  # of another build of the same version, it may be
+            return Compiled(blob, lanes, threads, False, GROUP)
+    graph = _graph(in_groups(ctranslate2_file.tensors(model, "encoder/")), frames)
+    compiled = Compiled(graph, lanes, threads, False, GROUP)
+    if cache is not None:
+        kept.write(cache, compiled.blob(), most=_MOST)
+    return compiled
+
+
+def in_groups(weights: Tensors) -> Tensors:
+    """The same weights, those of the linear layers as int8 of shape (outputs, groups, GROUP), and next to each its
+    float32 scales, (outputs, groups, 1), as NAME_scale. Raises DataError for a width that GROUP does not divide.
+    """
+    found = dict(weights)
+    for name in [name for name in weights if "/linear_" in name and name.endswith("/weight")]:
+        n_outputs, n_inputs = weights[name].shape
+        if n_inputs % GROUP:
+            raise DataError(f"{name} has {n_inputs} inputs, which {GROUP} does not divide")
+        groups = weights[name].astype(np.float32).reshape(n_outputs, -1, GROUP)
+        most = np.maximum(groups.max(2, keepdims=True), -groups.min(2, keepdims=True))
+        scales = np.maximum(most, np.finfo(np.float32).tiny) / 127  # of zeros alone: any
+        found[name] = np.rint(groups / scales).astype(np.int8)
+        found[f"{name}_scale"] = scales
+    return found
 
 
 def _graph(weights: Tensors, n_frames: int = FRAMES) -> openvino.Model:
@@ -73,8 +133,17 @@ def _convolution(x: openvino.Node, weights: Tensors, name: str, stride: int) -> 
 
 
 def _linear(x: openvino.Node, weights: Tensors, name: str) -> openvino.Node:
-    y = ops.matmul(x, _constant(weights[f"encoder/{name}/weight"]), False, True)
+    y = ops.matmul(x, _matrix(weights, f"encoder/{name}/weight"), False, True)
     return ops.add(y, _constant(weights[f"encoder/{name}/bias"]))
+
+
+def _matrix(weights: Tensors, name: str) -> openvino.Node:
+    """Weights of a linear layer, (outputs, inputs), in the pattern OpenVINO knows as int8 where they are in groups."""
+    array, scales = weights[name], weights.get(f"{name}_scale")
+    if scales is None:
+        return _constant(array)
+    scaled = ops.multiply(_constant(array), _constant(scales))
+    return ops.reshape(scaled, ops.constant(np.array([array.shape[0], array.shape[1] * GROUP])), False)
 
 
 def _norm(x: openvino.Node, weights: Tensors, name: str) -> openvino.Node:
@@ -83,6 +152,6 @@ def _norm(x: openvino.Node, weights: Tensors, name: str) -> openvino.Node:
     return ops.add(ops.multiply(y, _constant(gamma)), _constant(beta))
 
 
-def _constant(array: NDArray[np.floating[Any]]) -> openvino.Node:
+def _constant(array: NDArray[Any]) -> openvino.Node:
     node = ops.constant(np.array(array), shared_memory=True)
     return node if array.dtype == np.float32 else ops.convert(node, "f32")

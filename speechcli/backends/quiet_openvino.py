@@ -16,31 +16,51 @@ import openvino
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
-__all__ = ["Compiled", "openvino", "ops"]
+__all__ = ["Compiled", "has_bfloat16", "openvino", "ops"]
 
 # Its first look at an array imports numpy while it holds a lock of its own: two threads that do it at once may wait for
 # each other for ever (one of seven processes did, 2026.4).
 _ = openvino.Tensor(np.zeros(1, np.float32)).data
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor computes in it, which is not to say that it is fast."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class Compiled:
     """A model of one output on the processor. precision: what it runs in."""
 
-    def __init__(self, model: openvino.Model, lanes: int, threads: int, rough: bool) -> None:
-        """lanes: calls at a time. threads: of each. rough: bfloat16 will do, where it is fast; else float32."""
+    def __init__(
+        self, model: openvino.Model | bytes, lanes: int, threads: int, rough: bool, group: int | None = None
+    ) -> None:
+        """model: or the blob of one. lanes: calls at a time. threads: of each. rough: bfloat16 will do, where it is.
+
+        group: so many inputs of a layer share a scale, where its weights are int8: they are rounded too.
+        """
         core = openvino.Core()
-        fast = rough and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self.precision = "bfloat16" if fast else "float32"
+        short = rough and has_bfloat16()
+        self.precision = "bfloat16" if short else "float32"
         told = {
-            "INFERENCE_PRECISION_HINT": "bf16" if fast else "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if short else "f32",
             "INFERENCE_NUM_THREADS": lanes * threads,
             "NUM_STREAMS": lanes,
             "ENABLE_CPU_PINNING": False,  # others use these cores too
         }
-        compiled = core.compile_model(model, "CPU", told)
+        if group is not None:
+            told["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = group
+        if isinstance(model, bytes):
+            self._compiled = core.import_model(model, "CPU", told)
+        else:
+            self._compiled = core.compile_model(model, "CPU", told)
         self._free: SimpleQueue[openvino.InferRequest] = SimpleQueue()
         for _ in range(lanes):
-            self._free.put(compiled.create_infer_request())
+            self._free.put(self._compiled.create_infer_request())
+
+    def blob(self) -> bytes:
+        """What it is made again from, by the same version on the same kind of processor."""
+        made = self._compiled.export_model()
+        return made if isinstance(made, bytes) else bytes(made.getbuffer())
 
     def run(self, inputs: Sequence[NDArray[np.float32]] | Mapping[str, NDArray[np.float32]]) -> NDArray[Any]:
         """The output, for inputs in order or by name."""

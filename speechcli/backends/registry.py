@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
     from speechcli.backends.budget import Estimate
-    from speechcli.backends.openvino_encoder import Encoder
-    from speechcli.backends.placement import Placement
     from speechcli.backends.whisper import Whisper
 
 
@@ -480,7 +477,7 @@ def open_detector(listening: bool = True, rate: int = 16000) -> SpeechDetector:
 
 
 def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
-    from speechcli.backends import placement
+    from speechcli.backends import encoders, placement
     from speechcli.backends.whisper import Settings, Whisper
     from speechcli.backends.whisper_times import OTHERS, TINY_EN
 
@@ -493,28 +490,12 @@ def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
     place = dataclasses.replace(place, lanes=settings.lanes or place.lanes)
     kind = place.device.partition(":")[0]
     engine = f"faster-whisper on {kind} in {place.compute_type}"
-    encoder = _openvino_encoder(folder, place, settings.encoder, settings.encoder_seconds)
+    model = encoders.Model(folder, resolved.revision, place, settings.encoder_seconds)
+    encoder = encoders.opened(model, settings.encoder)
     if encoder is not None:
-        engine += f", encoder of OpenVINO in {encoder.precision}"
+        engine += f", encoder of {encoder.engine} in {encoder.precision}"
     told = tuple((f.name, str(getattr(settings, f.name))) for f in dataclasses.fields(settings))
     stage = Stage("transcribe", engine, resolved.name, resolved.revision, told)
     embedded = catalog.find(catalog.EMBEDDED)
     heads = TINY_EN if embedded and resolved.revision == f"sha256:{embedded.sha256}" else OTHERS
     return Whisper(folder, stage, place, settings, encoder, heads)
-
-
-def _openvino_encoder(folder: Path, place: Placement, wanted: str, seconds: Seconds = 30.0) -> Encoder | None:
-    """None where CTranslate2's own is to be used, which takes 30 seconds and nothing else."""
-    if wanted == "ctranslate2" or (wanted == "auto" and (place.device != "cpu" or not find_spec("openvino"))):
-        return None
-    try:
-        from speechcli.backends.openvino_encoder import Encoder
-
-        exact = place.compute_type == "float32"
-        return Encoder(folder / "model.bin", place.lanes, place.threads, exact, frames=2 * round(50 * seconds))
-    except ImportError as error:
-        raise UnavailableError(f"encoder=openvino needs OpenVINO ({error})", "pip install openvino") from error
-    except (RuntimeError, DataError, KeyError) as error:  # this processor, these shapes, this file are not known to it
-        if wanted == "auto":
-            return None  # CTranslate2 may know them, or says what is wrong
-        raise UnavailableError(f"OpenVINO cannot run this encoder ({error})", "use --set encoder=auto") from error

@@ -26,6 +26,7 @@ from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 from numpy.typing import NDArray
 
 from speechcli.backends.base import Hints, OutOfMemoryError, Traits
+from speechcli.backends.encoders import NAMES as ENCODERS
 from speechcli.backends.placement import MAX_LANES
 from speechcli.backends.whisper_times import OTHERS, Heads, Part, Reader, in_order, with_heads
 from speechcli.core.audio import Audio
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 RATE = 16000  # Hz
 LONGEST = 30.0  # seconds: the encoder's input
 _FRAMES = 3000  # mel frames in LONGEST
-ENCODERS = ("auto", "openvino", "ctranslate2")
 _TIME_STEP = 0.02  # seconds a timestamp token stands for
 _CONTEXT = 120  # tokens of what was said so far, for windows that go on
 _FASTEST = 12  # tokens a second; more is a loop
@@ -59,10 +59,10 @@ class Settings:
     beam_size: hypotheses kept. A window whose text compresses better than `compression_ratio_threshold` (a loop) is
     decoded once more with n-grams forbidden to repeat. A window is taken for silence above `no_speech_threshold` when
     its mean log probability is below `silence_logprob_threshold`; one below `unsure_logprob_threshold` is not asked to
-    go on where it stopped before its end. encoder: the engine of the encoder; auto is OpenVINO on a CPU, where it is
-    installed. lanes: batches at the same time, 70 MB each; 0: one a core. confidence: whether each word's is read, a
-    twelfth of the time. encoder_seconds: of sound that OpenVINO's encoder takes; it was taught 30, and with less, which
-    costs less, some words differ: for live captions.
+    go on where it stopped before its end. encoder: the engine of the encoder; auto is the fastest of them on a CPU, as
+    measured there once (`encoders`). lanes: batches at the same time, 70 MB each; 0: one a core. confidence: whether
+    each word's is read, a twelfth of the time. encoder_seconds: of sound that others than CTranslate2's encoder take;
+    it was taught 30, and with less, which costs less, some words differ: for live captions.
     """
 
     beam_size: int = 3

@@ -1,0 +1,184 @@
+"""Whisper's encoder in ONNX Runtime, for machines without OpenVINO: its attention keeps its scores in the cache too.
+
+The graph is written here from CTranslate2's weights, a few kilobytes that only name them: the `onnx` package is not
+needed, no file is, and the 2 GB a protobuf may have are no bound. Sources: onnx/onnx.proto for the numbers of the
+fields; onnxruntime/docs/ContribOperators.md for MultiHeadAttention.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from speechcli.backends import ctranslate2_file
+from speechcli.errors import DataError
+
+FRAMES = 3000  # mel frames it was taught, 10 ms each; it gives half as many
+_HEAD = 64  # width of an attention head in every Whisper
+_EPSILON = 1e-5
+_IR, _OPSET = 8, 17  # versions of the format, and of the operators: the first with LayerNormalization
+_OURS = "com.microsoft"  # the domain of onnxruntime's own operators
+_FLOAT = 1  # type of a tensor
+
+Tensors: TypeAlias = dict[str, NDArray[np.floating[Any]]]
+Attribute: TypeAlias = float | int | Sequence[int]
+
+
+class Encoder:
+    """The encoder, which several threads may call at once, each call in its own. frames: of mel that it takes."""
+
+    engine = "ONNX Runtime"
+    precision = "float32"
+
+    def __init__(self, model: Path, frames: int = FRAMES) -> None:
+        """`model`: a CTranslate2 model.bin. Raises DataError; RuntimeError where ONNX Runtime is too old for it."""
+        self.frames = frames
+        try:
+            graph = _Graph(ctranslate2_file.tensors(model, "encoder/"), frames)
+        except KeyError as error:
+            raise DataError(f"{model} has no {error}: is it a Whisper?") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # it keeps the most that it ever held
+        options.log_severity_level = 3
+        held = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in graph.weights.items()}
+        options.add_external_initializers(list(held), list(held.values()))
+        self._held = held  # the session reads what it has not packed from here
+        self._session = onnxruntime.InferenceSession(graph.model(), options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Log-mel features, shape (1, mels, frames), to hidden states, shape (1, frames / 2, width)."""
+        out: NDArray[np.float32] = self._session.run(None, {"features": features})[0]
+        return out
+
+
+class _Graph:
+    """The encoder as nodes, in the order they are computed. weights: by the name the nodes know them by."""
+
+    def __init__(self, stored: Tensors, n_frames: int) -> None:
+        self.weights: dict[str, NDArray[np.float32]] = {}
+        self._stored = stored
+        self._nodes: list[bytes] = []
+        n_mels = stored["encoder/conv1/weight"].shape[1]
+        self._shapes = ((1, n_mels, n_frames), (1, n_frames // 2, stored["encoder/conv2/bias"].shape[0]))
+        self._output = self._encoded(n_frames)
+
+    def model(self) -> bytes:
+        """A whole ModelProto."""
+        tensors = [_bytes(5, _tensor(name, array)) for name, array in self.weights.items()]
+        ends = [_bytes(11, _value("features", self._shapes[0])), _bytes(12, _value(self._output, self._shapes[1]))]
+        graph = b"".join([*self._nodes, _bytes(2, b"whisper_encoder"), *tensors, *ends])
+        operators = (_int(2, _OPSET), _bytes(1, _OURS.encode()) + _int(2, 1))
+        return _int(1, _IR) + _bytes(7, graph) + b"".join(_bytes(8, operator) for operator in operators)
+
+    def _encoded(self, n_frames: int) -> str:
+        x = self._convolution(self._convolution("features", "conv1", 1), "conv2", 2)
+        x = self._node("Transpose", x, perm=[0, 2, 1])
+        places = self._stored["encoder/position_encodings/encodings"][None, : n_frames // 2]
+        x = self._node("Add", x, self._weight("positions", places))
+        layer = 0
+        while f"encoder/layer_{layer}/ffn/layer_norm/gamma" in self._stored:
+            x = self._node("Add", x, self._attention(x, f"layer_{layer}/self_attention"))
+            x = self._node("Add", x, self._feed_forward(x, f"layer_{layer}/ffn"))
+            layer += 1
+        return self._norm(x, "layer_norm")
+
+    def _attention(self, x: str, name: str) -> str:
+        x = self._norm(x, f"{name}/layer_norm")
+        width = self._stored[f"encoder/{name}/linear_1/bias"].shape[0]
+        both, bias = (self._stored[f"encoder/{name}/linear_0/{part}"] for part in ("weight", "bias"))
+        parts = [
+            self._node("MatMul", x, self._weight(f"{name}/{part}", both[i * width : (i + 1) * width].T))
+            for i, part in enumerate(("queries", "keys", "values"))
+        ]
+        heads = self._node("MultiHeadAttention", *parts, self._weight(f"{name}/bias", bias), num_heads=width // _HEAD)
+        return self._linear(heads, f"{name}/linear_1")
+
+    def _feed_forward(self, x: str, name: str) -> str:
+        x = self._norm(x, f"{name}/layer_norm")
+        return self._linear(self._node("Gelu", self._linear(x, f"{name}/linear_0")), f"{name}/linear_1")
+
+    def _convolution(self, x: str, name: str, stride: int) -> str:
+        weight, bias = (self._own(f"{name}/{part}") for part in ("weight", "bias"))
+        return self._node("Gelu", self._node("Conv", x, weight, bias, strides=[stride], pads=[1, 1]))
+
+    def _linear(self, x: str, name: str) -> str:
+        weight = self._weight(f"{name}/weight", self._stored[f"encoder/{name}/weight"].T)
+        return self._node("Add", self._node("MatMul", x, weight), self._own(f"{name}/bias"))
+
+    def _norm(self, x: str, name: str) -> str:
+        gamma, beta = (self._own(f"{name}/{part}") for part in ("gamma", "beta"))
+        return self._node("LayerNormalization", x, gamma, beta, axis=-1, epsilon=_EPSILON)
+
+    def _own(self, name: str) -> str:
+        return self._weight(name, self._stored[f"encoder/{name}"])
+
+    def _weight(self, name: str, array: NDArray[np.floating[Any]]) -> str:
+        self.weights[name] = np.ascontiguousarray(array, np.float32)
+        return name
+
+    def _node(self, operator: str, *inputs: str, **attributes: Attribute) -> str:
+        """Appends a node; the name of what it gives."""
+        output = f"{operator}_{len(self._nodes)}"
+        domain = _OURS if operator in ("MultiHeadAttention", "Gelu") else ""
+        fields = [_bytes(1, name.encode()) for name in inputs]
+        fields += [_bytes(2, output.encode()), _bytes(3, output.encode()), _bytes(4, operator.encode())]
+        fields += [_bytes(5, _attribute(name, value)) for name, value in attributes.items()]
+        self._nodes.append(_bytes(1, b"".join([*fields, _bytes(7, domain.encode())])))
+        return output
+
+
+def _attribute(name: str, value: Attribute) -> bytes:
+    named = _bytes(1, name.encode())
+    if isinstance(value, float):
+        return named + _key(2, 5) + struct.pack("<f", value) + _int(20, 1)
+    if isinstance(value, int):
+        return named + _int(3, value) + _int(20, 2)
+    return named + b"".join(_int(8, number) for number in value) + _int(20, 7)
+
+
+def _tensor(name: str, array: NDArray[np.float32]) -> bytes:
+    """One whose numbers are given to the session apart: for the format they lie in another file."""
+    place = {"location": "given", "offset": "0", "length": str(array.nbytes)}
+    entries = [_bytes(13, _bytes(1, k.encode()) + _bytes(2, v.encode())) for k, v in place.items()]
+    dims = [_int(1, n) for n in array.shape]
+    return b"".join([*dims, _int(2, _FLOAT), _bytes(8, name.encode()), *entries, _int(14, 1)])
+
+
+def _value(name: str, shape: Sequence[int]) -> bytes:
+    dims = b"".join(_bytes(1, _int(1, n)) for n in shape)
+    return _bytes(1, name.encode()) + _bytes(2, _bytes(1, _int(1, _FLOAT) + _bytes(2, dims)))
+
+
+def _int(field: int, value: int) -> bytes:
+    return _key(field, 0) + _varint(value)
+
+
+def _bytes(field: int, data: bytes) -> bytes:
+    return _key(field, 2) + _varint(len(data)) + data
+
+
+def _key(field: int, wire: int) -> bytes:
+    return _varint(field << 3 | wire)
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; negative numbers as 64 bits.
+
+    >>> _varint(1), _varint(300).hex(), len(_varint(-1))
+    (b'\\x01', 'ac02', 10)
+    """
+    value &= (1 << 64) - 1
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

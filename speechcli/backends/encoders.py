@@ -35,7 +35,7 @@ _ROUGH = ("openvino-bf16", "openvino-int8")
 NAMES = ("auto", "openvino", *PRECISIONS, "onnxruntime", "ctranslate2")
 OWN = "ctranslate2"  # whose decoder it is
 _PACKAGES = ("openvino", "onnxruntime", "ctranslate2")
-_WORTH = 0.85  # of the time of what is more exact: what is less exact must be well below
+_WORTH = 0.9  # of the time of what is more exact: what is less exact must be below
 _GENERATION = 1  # counted up when what was measured, or compiled, cannot be used any more
 
 
@@ -187,7 +187,7 @@ def _openvino(name: str, model: Model) -> Encoder:
 def _onnxruntime(_name: str, model: Model) -> Encoder:
     from speechcli.backends import onnx_encoder
 
-    return onnx_encoder.Encoder(model.folder / "model.bin", model.frames)
+    return onnx_encoder.Encoder(model.folder / "model.bin", model.place.lanes, model.place.threads, model.frames)
 
 
 _OPEN = {"openvino": _openvino, "onnxruntime": _onnxruntime}

@@ -36,7 +36,10 @@ def read(path: Path) -> bytes | None:
 
 
 def write(path: Path, data: bytes, most: int | None = None) -> None:
-    """Keeps data, and of files with the same suffix only the `most` that were used last; silent where it cannot."""
+    """Keeps data, silent where it cannot.
+
+    most: bytes of all files with this suffix: beyond it those go that were not used for longest, but not the new one.
+    """
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)
@@ -49,12 +52,13 @@ def write(path: Path, data: bytes, most: int | None = None) -> None:
             Path(name).unlink(missing_ok=True)
             raise
         if most is not None:
-            for old in sorted(path.parent.glob(f"*{path.suffix}"), key=_used)[:-most]:
-                old.unlink(missing_ok=True)
+            _bound(path, most)
 
 
-def _used(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:  # gone meanwhile
-        return 0.0
+def _bound(new: Path, most: int) -> None:
+    others = [(file.stat(), file) for file in new.parent.glob(f"*{new.suffix}") if file != new]
+    left = most - new.stat().st_size
+    for facts, file in sorted(others, key=lambda other: other[0].st_mtime, reverse=True):
+        left -= facts.st_size
+        if left < 0:
+            file.unlink(missing_ok=True)

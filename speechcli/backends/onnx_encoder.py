@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from speechcli.backends import ctranslate2_file
 from speechcli.errors import DataError
@@ -25,33 +26,42 @@ _EPSILON = 1e-5
 _IR, _OPSET = 8, 17  # versions of the format, and of the operators: the first with LayerNormalization
 _OURS = "com.microsoft"  # the domain of onnxruntime's own operators
 _FLOAT = 1  # type of a tensor
+# They share no ancestor but Exception.
+_FAILURES = (failures.Fail, failures.InvalidArgument, failures.InvalidGraph, failures.NotImplemented)
 
 Tensors: TypeAlias = dict[str, NDArray[np.floating[Any]]]
 Attribute: TypeAlias = float | int | Sequence[int]
 
 
 class Encoder:
-    """The encoder, which several threads may call at once, each call in its own. frames: of mel that it takes."""
+    """The encoder, for a number of threads that may call it at once. frames: of mel that it takes."""
 
     engine = "ONNX Runtime"
     precision = "float32"
 
-    def __init__(self, model: Path, frames: int = FRAMES) -> None:
-        """`model`: a CTranslate2 model.bin. Raises DataError; RuntimeError where ONNX Runtime is too old for it."""
+    def __init__(self, model: Path, lanes: int, threads: int, frames: int = FRAMES) -> None:
+        """`model`: a CTranslate2 model.bin. lanes: calls at a time. threads: of each.
+
+        Raises DataError; RuntimeError where ONNX Runtime cannot.
+        """
         self.frames = frames
         try:
             graph = _Graph(ctranslate2_file.tensors(model, "encoder/"), frames)
         except KeyError as error:
             raise DataError(f"{model} has no {error}: is it a Whisper?") from error
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = 1 + lanes * (threads - 1)  # the caller's and those all callers share
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others use these cores too
         options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False  # it keeps the most that it ever held
         options.log_severity_level = 3
         held = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in graph.weights.items()}
         options.add_external_initializers(list(held), list(held.values()))
         self._held = held  # the session reads what it has not packed from here
-        self._session = onnxruntime.InferenceSession(graph.model(), options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = onnxruntime.InferenceSession(graph.model(), options, providers=["CPUExecutionProvider"])
+        except _FAILURES as error:
+            raise RuntimeError(str(error)) from error
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-mel features, shape (1, mels, frames), to hidden states, shape (1, frames / 2, width)."""

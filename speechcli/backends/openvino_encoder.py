@@ -30,7 +30,7 @@ FRAMES = 3000  # mel frames it was taught, 10 ms each; it gives half as many
 GROUP = 32  # inputs of a layer that share a scale in int8; it divides the width of every Whisper
 _HEAD = 64  # width of an attention head in every Whisper
 _EPSILON = 1e-5
-_MOST = 4  # compiled encoders in the cache: that of tiny.en has 13 MB, of large-v3 700
+_MOST = 1 << 30  # bytes of compiled encoders in the cache: that of tiny.en has 13 MB, of large-v3 700
 
 Tensors = dict[str, NDArray[Any]]
 

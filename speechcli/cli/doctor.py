@@ -69,6 +69,7 @@ def findings() -> Iterator[Finding]:
     yield Finding("speechcli", "ok", f"{__version__}, Python {platform.python_version()} ({sys.executable})")
     yield _ffmpeg()
     yield _model()
+    yield _encoder()
     yield _diarization()
     yield from _packages()
     yield _cpu()
@@ -99,6 +100,17 @@ def _model() -> Finding:
     except SpeechcliError as error:
         return Finding("embedded model", "bad", error.message, error.hint)
     return Finding("embedded model", "ok", f"{model.name}, checksum right ({found.folder})")
+
+
+def _encoder() -> Finding:
+    """Which engine runs Whisper's encoder on this processor, as far as it was measured."""
+    from speechcli.backends import encoders
+
+    seconds = encoders.known()
+    if seconds is None:
+        return Finding("encoder", "ok", "not measured yet: the first transcription does, in two seconds")
+    taken = ", ".join(f"{name} {value * 1e3:.0f} ms" for name, value in seconds.items() if value is not None)
+    return Finding("encoder", "ok", f"{encoders.fastest(seconds)} (a layer: {taken or 'none runs'})")
 
 
 def _diarization() -> Finding:

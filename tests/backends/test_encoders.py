@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import threading
@@ -212,9 +213,9 @@ def test_the_first_layers_of_a_model_are_a_model(folder, features, tmp_path):
 @pytest.mark.parametrize(
     ("seconds", "name"),
     [
-        ({"openvino-f32": 2.0, "openvino-bf16": 3.0, "openvino-int8": 1.8, "ctranslate2": 4.0}, "openvino-f32"),
+        ({"openvino-f32": 2.0, "openvino-bf16": 3.0, "openvino-int8": 1.85, "ctranslate2": 4.0}, "openvino-f32"),
         ({"openvino-f32": 2.0, "openvino-bf16": 3.0, "openvino-int8": 1.6, "ctranslate2": 4.0}, "openvino-int8"),
-        ({"openvino-f32": 2.0, "openvino-bf16": 1.0, "openvino-int8": 0.9, "ctranslate2": 4.0}, "openvino-bf16"),
+        ({"openvino-f32": 2.0, "openvino-bf16": 1.0, "openvino-int8": 0.95, "ctranslate2": 4.0}, "openvino-bf16"),
         ({"openvino-f32": 2.0, "openvino-bf16": None, "openvino-int8": None, "ctranslate2": 1.0}, "ctranslate2"),
         ({"onnxruntime": 2.0, "ctranslate2": 1.9}, "onnxruntime"),
         ({"onnxruntime": None, "ctranslate2": None}, "ctranslate2"),
@@ -286,6 +287,23 @@ def test_a_file_that_only_ctranslate2_may_know_is_left_to_it(cache, tmp_path):
         encoders.opened(model(tmp_path), "onnxruntime")
 
 
+@pytest.mark.parametrize("name", FUSED)
+def test_weights_that_do_not_fit_together_are_left_to_ctranslate2_or_told_in_a_line(
+    name, cache, random_whisper, tmp_path
+):
+    variable = b"encoder/layer_1/ffn/linear_1/weight\0"
+    right, wrong = (variable + struct.pack("<B2I", 2, *shape) for shape in ((128, 512), (512, 128)))
+    data = (random_whisper(None) / "model.bin").read_bytes()
+    assert data.count(right) == 1
+    (tmp_path / "model.bin").write_bytes(data.replace(right, wrong))
+    keep({name: 1.0, "ctranslate2": 9.0})
+
+    assert encoders.opened(model(tmp_path)) is None
+    with pytest.raises(UnavailableError, match=rf"encoder={name} cannot be had here \(.+\); use --set") as raised:
+        opened(name, model(tmp_path))
+    assert "\n" not in str(raised.value)
+
+
 # --- a cache that is no good, and no OpenVINO ---
 
 
@@ -326,6 +344,14 @@ def test_where_nothing_can_be_written_it_is_measured_and_nothing_is_said(tmp_pat
     assert encoders.known(exact=True) is None
     assert capfd.readouterr() == ("", "")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_new_one_stays_though_it_alone_is_too_large(tmp_path):
+    kept.write(tmp_path / "a.blob", bytes(10), most=100)
+
+    kept.write(tmp_path / "b.blob", bytes(200), most=100)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["b.blob"]
 
 
 def test_of_two_processes_that_measure_at_once_the_first_decides(cache):
@@ -384,13 +410,13 @@ def test_what_is_kept_is_read_again_or_not_at_all(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["a.fact"]
 
 
-def test_those_that_were_used_last_are_kept(tmp_path):
+def test_of_too_many_bytes_those_that_were_used_last_are_kept(tmp_path):
     for age, name in enumerate("abcd"):
-        kept.write(tmp_path / f"{name}.blob", b"x")
+        kept.write(tmp_path / f"{name}.blob", bytes(100))
         os.utime(tmp_path / f"{name}.blob", (1000 + age, 1000 + age))
     kept.write(tmp_path / "other.json", b"x")
     kept.read(tmp_path / "a.blob")
 
-    kept.write(tmp_path / "e.blob", b"x", most=3)
+    kept.write(tmp_path / "e.blob", bytes(150), most=400)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.blob", "d.blob", "e.blob", "other.json"]

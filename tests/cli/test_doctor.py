@@ -1,11 +1,12 @@
 """`speechcli doctor`: what is there, what is not, and what to do about it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from speechcli.backends import community1, diarizers
+from speechcli.backends import community1, diarizers, encoders, kept
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +48,17 @@ def cache(monkeypatch, tmp_path) -> Path:
     monkeypatch.setattr(community1, "user_cache_path", lambda name: tmp_path / name)
     monkeypatch.setattr(diarizers, "find_spec", lambda name: object())
     return tmp_path / "speechcli" / "community-1"
+
+
+def test_which_engine_encodes_is_told_once_it_was_measured(speechcli, monkeypatch, tmp_path):
+    monkeypatch.setattr(kept, "user_cache_path", lambda name: tmp_path / name)
+    before = speechcli("doctor")
+    engine = encoders.chosen(exact=False)
+    after = speechcli("doctor")
+
+    assert "ok\tencoder\tnot measured yet: the first transcription does, in two seconds\n" in before.out
+    assert f"ok\tencoder\t{engine} (a layer: " in after.out
+    assert re.search(r", ctranslate2 \d+ ms\)\n", after.out)
 
 
 @pytest.mark.skipif(not community1.installed(), reason="needs the extra: pip install speechcli[diarize]")

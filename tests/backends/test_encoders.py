@@ -8,6 +8,7 @@ import re
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -239,6 +240,17 @@ def test_the_engine_is_measured_once_and_remembered(cache):
     assert len(list(cache.iterdir())) == 1
 
 
+def test_where_nothing_can_be_measured_what_is_remembered_counts_or_else_what_is_exact(cache, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(cache / "nowhere"))
+    keep({"ctranslate2": 1.0})
+
+    assert encoders.chosen(exact=False) == "ctranslate2"
+    (path,) = cache.iterdir()
+    path.unlink()
+    assert encoders.chosen(exact=False) in ("openvino-f32", "onnxruntime")
+    assert encoders.known() is None
+
+
 @needs_openvino
 def test_what_was_measured_decides_for_every_model(cache, random_whisper):
     keep({"openvino-f32": 3.0, "openvino-int8": 1.0, "ctranslate2": 2.0})
@@ -264,8 +276,8 @@ def test_the_transcript_tells_which_it_was(cache):
 
 @needs_openvino
 def test_who_asks_for_float32_gets_nothing_else(cache, folder):
-    keep({"openvino-f32": 9.0, "openvino-bf16": 1.0, "openvino-int8": 1.0, "ctranslate2": 9.0})
-    keep({"openvino-f32": 1.0, "ctranslate2": 9.0}, exact=True)
+    for exact in (False, True):
+        keep({"openvino-f32": 5.0, "openvino-bf16": 1.0, "openvino-int8": 1.0, "ctranslate2": 9.0}, exact)
 
     assert encoders.opened(model(folder, "float32")).precision == "float32"
     with pytest.raises(UsageError, match="encoder=openvino-int8 and --dtype float32 exclude each other"):

@@ -145,13 +145,13 @@ def _seconds(names: Sequence[str], exact: bool) -> Mapping[str, float | None]:
         return {names[0]: 1.0}
     if (earlier := _known(names, exact)) is not None:  # another process was first: all are to choose the same
         return earlier
-    kept.write(_place(names, exact), json.dumps(seconds).encode())
+    kept.write(place_of(names, exact), json.dumps(seconds).encode())
     return seconds
 
 
 def _known(names: Sequence[str], exact: bool) -> dict[str, float | None] | None:
     try:
-        found = json.loads(kept.read(_place(names, exact)) or b"")
+        found = json.loads(kept.read(place_of(names, exact)) or b"")
         return {name: None if found[name] is None else float(found[name]) for name in names}
     except (ValueError, KeyError, TypeError):
         return None
@@ -179,7 +179,7 @@ def _openvino(name: str, model: Model) -> Encoder:
 
     place = model.place
     precision = PRECISIONS[name]
-    cache = _place((name, model.revision, str(model.frames)), False, ".blob") if model.revision else None
+    cache = place_of((name, model.revision, str(model.frames)), False, ".blob") if model.revision else None
     file = model.folder / "model.bin"
     return openvino_encoder.Encoder(file, place.lanes, place.threads, precision, model.frames, cache)
 
@@ -193,7 +193,7 @@ def _onnxruntime(_name: str, model: Model) -> Encoder:
 _OPEN = {"openvino": _openvino, "onnxruntime": _onnxruntime}
 
 
-def _place(about: Sequence[str], exact: bool, suffix: str = ".json") -> Path:
+def place_of(about: Sequence[str], exact: bool = False, suffix: str = ".json") -> Path:
     """Where something is kept that holds for this processor and these versions of the engines."""
     facts = (_GENERATION, _processor(), [_version(package) for package in _PACKAGES], list(about), exact)
     digest = hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()

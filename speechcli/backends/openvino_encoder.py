@@ -13,15 +13,14 @@ a window of tiny.en in one thread, and how far the output is from float32's:
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechcli.backends import ctranslate2_file, kept
-from speechcli.backends.quiet_openvino import Compiled, has_bfloat16, openvino, ops
+from speechcli.backends import ctranslate2_file
+from speechcli.backends.quiet_openvino import Compiled, compiled, has_bfloat16, openvino, ops
 from speechcli.errors import DataError
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]
@@ -30,7 +29,6 @@ FRAMES = 3000  # mel frames it was taught, 10 ms each; it gives half as many
 GROUP = 32  # inputs of a layer that share a scale in int8; it divides the width of every Whisper
 _HEAD = 64  # width of an attention head in every Whisper
 _EPSILON = 1e-5
-_MOST = 1 << 30  # bytes of compiled encoders in the cache: that of tiny.en has 13 MB, of large-v3 700
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -58,7 +56,11 @@ class Encoder:
         self.frames = frames
         self.precision = precision
         if precision == "int8":
-            self._compiled = _in_int8(model, lanes, threads, frames, cache)
+            # Kept, for rounding and compiling take 0.22 s (tiny.en), reading it back 0.07.
+            def make() -> openvino.Model:
+                return _graph(in_groups(ctranslate2_file.tensors(model, "encoder/")), frames)
+
+            self._compiled = compiled(make, lanes, threads, False, GROUP, cache)
             return
         # Not kept: what was compiled (0.18 s, tiny.en) is read back in 0.12 s, that of large models not faster at all.
         graph = _graph(ctranslate2_file.tensors(model, "encoder/"), frames)
@@ -67,18 +69,6 @@ class Encoder:
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-mel features, shape (1, mels, frames), to hidden states, shape (1, frames / 2, width)."""
         return self._compiled.run([features])
-
-
-def _in_int8(model: Path, lanes: int, threads: int, frames: int, cache: Path | None) -> Compiled:
-    """Kept, for rounding and compiling take 0.22 s (tiny.en), reading it back 0.07."""
-    if cache is not None and (blob := kept.read(cache)) is not None:
-        with suppress(RuntimeError):  # of another build of the same version, it may be
-            return Compiled(blob, lanes, threads, False, GROUP)
-    graph = _graph(in_groups(ctranslate2_file.tensors(model, "encoder/")), frames)
-    compiled = Compiled(graph, lanes, threads, False, GROUP)
-    if cache is not None:
-        kept.write(cache, compiled.blob(), most=_MOST)
-    return compiled
 
 
 def in_groups(weights: Tensors) -> Tensors:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -16,7 +18,11 @@ import openvino
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
-__all__ = ["Compiled", "has_bfloat16", "openvino", "ops"]
+from speechcli.backends import kept
+
+__all__ = ["Compiled", "compiled", "has_bfloat16", "openvino", "ops"]
+
+_MOST = 1 << 30  # bytes of what was compiled that are kept: the encoder of tiny.en has 13 MB, of large-v3 700
 
 # Its first look at an array imports numpy while it holds a lock of its own: two threads that do it at once may wait for
 # each other for ever (one of seven processes did, 2026.4).
@@ -29,7 +35,7 @@ def has_bfloat16() -> bool:
 
 
 class Compiled:
-    """A model of one output on the processor. precision: what it runs in."""
+    """A model on the processor. precision: what it runs in."""
 
     def __init__(
         self, model: openvino.Model | bytes, lanes: int, threads: int, rough: bool, group: int | None = None
@@ -47,6 +53,8 @@ class Compiled:
             "NUM_STREAMS": lanes,
             "ENABLE_CPU_PINNING": False,  # others use these cores too
         }
+        if short:
+            told["KV_CACHE_PRECISION"] = "bf16"
         if group is not None:
             told["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = group
         if isinstance(model, bytes):
@@ -62,10 +70,34 @@ class Compiled:
         made = self._compiled.export_model()
         return made if isinstance(made, bytes) else bytes(made.getbuffer())
 
-    def run(self, inputs: Sequence[NDArray[np.float32]] | Mapping[str, NDArray[np.float32]]) -> NDArray[Any]:
-        """The output, for inputs in order or by name."""
+    @contextmanager
+    def request(self) -> Iterator[openvino.InferRequest]:
+        """What calls it, for one thread."""
         request = self._free.get()
         try:
-            return np.array(request.infer(inputs, share_inputs=True)[0])
+            yield request
         finally:
             self._free.put(request)
+
+    def run(self, inputs: Sequence[NDArray[np.float32]] | Mapping[str, NDArray[np.float32]]) -> NDArray[Any]:
+        """The output, for inputs in order or by name."""
+        with self.request() as request:
+            return np.array(request.infer(inputs, share_inputs=True)[0])
+
+
+def compiled(
+    make: Callable[[], openvino.Model],
+    lanes: int,
+    threads: int,
+    rough: bool,
+    group: int | None = None,
+    cache: Path | None = None,
+) -> Compiled:
+    """See `Compiled`. cache: file of what was compiled, which is made where it is missing or cannot be used."""
+    if cache is not None and (blob := kept.read(cache)) is not None:
+        with suppress(RuntimeError):  # of another build of the same version, it may be
+            return Compiled(blob, lanes, threads, rough, group)
+    done = Compiled(make(), lanes, threads, rough, group)
+    if cache is not None:
+        kept.write(cache, done.blob(), most=_MOST)
+    return done

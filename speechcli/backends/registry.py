@@ -477,7 +477,7 @@ def open_detector(listening: bool = True, rate: int = 16000) -> SpeechDetector:
 
 
 def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
-    from speechcli.backends import encoders, placement
+    from speechcli.backends import decoders, encoders, placement
     from speechcli.backends.whisper import Settings, Whisper
     from speechcli.backends.whisper_times import OTHERS, TINY_EN
 
@@ -494,8 +494,11 @@ def _open_whisper(resolved: Resolved, folder: Path) -> Transcriber:
     encoder = encoders.opened(model, settings.encoder)
     if encoder is not None:
         engine += f", encoder of {encoder.engine} in {encoder.precision}"
-    told = tuple((f.name, str(getattr(settings, f.name))) for f in dataclasses.fields(settings))
-    stage = Stage("transcribe", engine, resolved.name, resolved.revision, told)
     embedded = catalog.find(catalog.EMBEDDED)
     heads = TINY_EN if embedded and resolved.revision == f"sha256:{embedded.sha256}" else OTHERS
-    return Whisper(folder, stage, place, settings, encoder, heads)
+    decoder = decoders.opened(model, heads, settings.decoder)
+    if decoder is not None:
+        engine += ", decoder of OpenVINO"
+    told = tuple((f.name, str(getattr(settings, f.name))) for f in dataclasses.fields(settings))
+    stage = Stage("transcribe", engine, resolved.name, resolved.revision, told)
+    return Whisper(folder, stage, place, settings, encoder, heads, decoder)

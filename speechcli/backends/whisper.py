@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,16 +26,31 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 from numpy.typing import NDArray
 
+from speechcli.backends import ctranslate2_decoder
 from speechcli.backends.base import Hints, OutOfMemoryError, Traits
+from speechcli.backends.decoders import NAMES as DECODERS
 from speechcli.backends.encoders import NAMES as ENCODERS
+from speechcli.backends.log_mel import features
 from speechcli.backends.placement import MAX_LANES
-from speechcli.backends.whisper_times import OTHERS, Heads, Part, Reader, in_order, with_heads
+from speechcli.backends.whisper_search import Found, Rules
+from speechcli.backends.whisper_times import (
+    FRAME,
+    OTHERS,
+    CTranslate2,
+    Heads,
+    Part,
+    Reader,
+    Sound,
+    in_order,
+    with_heads,
+)
 from speechcli.core.audio import Audio
 from speechcli.core.span import Seconds, Span, clipped, total
 from speechcli.core.transcript import Heard, Segment, Stage, Word
 from speechcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from speechcli.backends.decoders import Engine
     from speechcli.backends.placement import Placement
 
 RATE = 16000  # Hz
@@ -44,7 +60,8 @@ _TIME_STEP = 0.02  # seconds a timestamp token stands for
 _CONTEXT = 120  # tokens of what was said so far, for windows that go on
 _FASTEST = 12  # tokens a second; more is a loop
 _LOOK_BACK = 25  # encoder frames
-_SHARE = 250  # encoder frames, 5 s: windows cut to the same multiple share a batch
+_BEYOND = 150  # encoder frames of silence after the sound that the decoder looks at
+_END = 200  # characters
 _WORTH_GOING_ON: Seconds = 0.5  # of speech that is left
 _MULTILINGUAL = "another one does, such as --model whisper-small; see: speechcli models"
 _TRAILING: Seconds = 0.15  # of a word, after the last speech that was heard
@@ -65,7 +82,9 @@ class Settings:
     it was taught 30, and with less, which costs less, some words differ: for live captions.
     """
 
-    beam_size: int = 3
+    beam_size: int = 1
+    fallback_beam_size: int = 5
+    fallback_logprob_threshold: float = -0.4
     compression_ratio_threshold: float = 2.4
     no_speech_threshold: float = 0.6
     silence_logprob_threshold: float = -1.0
@@ -73,6 +92,7 @@ class Settings:
     no_repeat_ngram_size: int = 4
     batch_size: int = 5
     encoder: str = "auto"
+    decoder: str = "auto"
     lanes: int = 0
     confidence: bool = True
     encoder_seconds: float = LONGEST
@@ -80,6 +100,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
             raise UsageError(f"encoder={self.encoder} is none of {', '.join(ENCODERS)}")
+        if self.decoder not in DECODERS:
+            raise UsageError(f"decoder={self.decoder} is none of {', '.join(DECODERS)}")
         for name in ("beam_size", "batch_size", "no_repeat_ngram_size"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1")
@@ -87,6 +109,29 @@ class Settings:
             raise UsageError(f"encoder_seconds={self.encoder_seconds:g}: from 2 to {LONGEST:g}")
         if not 0 <= self.lanes <= MAX_LANES:
             raise UsageError(f"lanes={self.lanes}: at most {MAX_LANES}, or 0 for one a core")
+
+
+class Decoder(Protocol):
+    """Finds words in what an encoder made of sound, for several threads at once."""
+
+    def memory(self, encoded: NDArray[Any], frames: int) -> Any:
+        """What it wants to have of the encoder's output, (1, 1500, width): sound reaches so many frames."""
+        ...
+
+    def rest(self, memory: Any, begin: int) -> Any:
+        """The same of what follows a frame, perhaps with some of what is before."""
+        ...
+
+    def decode(
+        self,
+        memories: Sequence[Any],
+        prompts: Sequence[list[int]],
+        rules: Rules,
+        beam_size: int,
+        longest: Sequence[int],
+    ) -> list[Found]:
+        """What is said in each; see `whisper_search.search`."""
+        ...
 
 
 class Encoder(Protocol):
@@ -99,7 +144,10 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
+    """logprobs: of each token, or none."""
+
     tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
     avg_logprob: float
     compression_ratio: float
     no_speech: float
@@ -107,9 +155,13 @@ class _Decoded:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """encoded: the encoder's output, (1, 1500, width). prompt: tokens before the first. speech: where some is."""
+    """encoded: the encoder's output, (1, 1500, width). memory: the decoder's, of `frames` or less of them. prompt:
+    tokens before the first. speech: where some is.
+    """
 
     encoded: NDArray[Any]
+    memory: Any
+    frames: int
     tokenizer: Tokenizer
     prompt: list[int]
     speech: tuple[Span, ...]
@@ -139,7 +191,7 @@ class _Model(WhisperModel):  # type: ignore[misc]  # faster-whisper is not typed
 
 
 class Whisper:
-    """A `Transcriber`. encoder: another engine's instead of CTranslate2's. heads: those that time words."""
+    """A `Transcriber`. encoder, engine: instead of CTranslate2's. heads: those that time words."""
 
     def __init__(
         self,
@@ -149,6 +201,7 @@ class Whisper:
         settings: Settings,
         encoder: Encoder | None = None,
         heads: Heads = OTHERS,
+        engine: Engine | None = None,
     ) -> None:
         name, _, index = place.device.partition(":")
         with with_heads(folder, heads) as own:
@@ -161,8 +214,13 @@ class Whisper:
                 num_workers=place.lanes,
             )
         self._heads = heads
-        self._reader = Reader(self._model.model, heads, self._silence)
+        self._reader = Reader(CTranslate2(self._model.model, self._silence), heads.pairs)
+        self._timer = self._reader  # where how sure the model is need not be read
+        if engine is not None and engine.aligner is not None:
+            self._timer = Reader(engine.aligner(self._silence), heads.pairs)
         self._encoder = encoder
+        self._n_mels: int = self._model.model.n_mels
+        self._decoder: Decoder = ctranslate2_decoder.Decoder(self._model.model) if engine is None else engine.decoder
         self._frames = _FRAMES if encoder is None else encoder.frames
         self._longest = self._frames / 100
         # Half of the lanes decode while the others encode and align: decoding takes half of the time and most of the
@@ -220,22 +278,24 @@ class Whisper:
         if not len(audio.samples) or not texts:
             return in_order(texts, {}, audio.duration)
         encoded = self._encode(audio)
-        return self._reader.words(self._tokenizer(encoded, Hints()), encoded, audio.duration, texts)
+        return self._reader.words(
+            self._tokenizer(encoded, Hints()), _sound(encoded, audio.duration), audio.duration, texts
+        )
 
     def _window(self, audio: Audio, hints: Hints) -> _Window:
         encoded = self._encode(audio)
         tokenizer = self._tokenizer(encoded, hints)
         speech = hints.speech or (Span(0.0, audio.duration),)  # not told: it may be everywhere
-        return _Window(encoded, tokenizer, self._prompt(tokenizer, hints), speech)
+        frames = min(encoded.shape[1], round(audio.duration * 50) + _BEYOND)
+        memory = self._decoder.memory(encoded, frames)
+        return _Window(encoded, memory, frames, tokenizer, self._prompt(tokenizer, hints), speech)
 
     def _encode(self, audio: Audio) -> NDArray[Any]:
         """Encoder output of one window, shape (1, 1500, width), or less where the encoder takes less."""
-        mel = self._model.feature_extractor(audio.samples)[:, :-1][:, : self._frames]
-        padded = np.zeros((1, mel.shape[0], self._frames), np.float32)
-        padded[0, :, : mel.shape[1]] = mel
+        mel = features(audio.samples, self._n_mels, self._frames)[None]
         if self._encoder is not None:
-            return self._encoder(padded)
-        encoded = self._model.encode(padded)
+            return self._encoder(mel)
+        encoded = self._model.encode(mel)
         if self._model.model.device == "cuda":
             encoded = encoded.to_device(ctranslate2.Device.cpu)
         return np.array(encoded)
@@ -270,14 +330,30 @@ class Whisper:
         return [*([tokenizer.sot_prev, *told] if told else []), *tokenizer.sot_sequence]
 
     def _decode(self, batch: Sequence[_Window]) -> list[_Decoded | None]:
-        """Per window its tokens, or None where it is taken for silence."""
-        found = self._generate(batch)
-        loops = [i for i, decoded in enumerate(found) if self._loops(decoded)]
-        again = self._generate([batch[i] for i in loops], self._settings.no_repeat_ngram_size)
+        """Per window its tokens, or None where it is taken for silence.
+
+        The quick search first; a window that it is not sure of is searched again with a wider beam.
+        """
+        settings = self._settings
+        found = self._generate(batch, settings.beam_size)
+        unsure = [i for i, one in enumerate(found) if self._unsure(one)] if self._widest > settings.beam_size else []
+        wider = self._generate([batch[i] for i in unsure], self._widest)
+        for i, decoded in zip(unsure, wider, strict=True):
+            if self._loops(found[i]) or decoded.avg_logprob > found[i].avg_logprob:
+                found[i] = decoded
+        loops = [i for i, one in enumerate(found) if self._loops(one)]
+        again = self._generate([batch[i] for i in loops], self._widest, settings.no_repeat_ngram_size)
         for i, decoded in zip(loops, again, strict=True):
             found[i] = decoded
         self._go_on(batch, found)
         return [None if self._silent(d) else d for d in found]
+
+    @property
+    def _widest(self) -> int:
+        return max(self._settings.beam_size, self._settings.fallback_beam_size)
+
+    def _unsure(self, decoded: _Decoded) -> bool:
+        return decoded.avg_logprob < self._settings.fallback_logprob_threshold or self._loops(decoded)
 
     def _go_on(self, batch: Sequence[_Window], found: list[_Decoded]) -> None:
         """Lets windows that the model left in the middle go on.
@@ -294,15 +370,17 @@ class Whisper:
                 said = _text(decoded.tokens, window)[-_CONTEXT:]
                 prompt = [window.tokenizer.sot_prev, *said, *window.tokenizer.sot_sequence, decoded.tokens[-1]]
                 begin = decoded.tokens[-1] - window.tokenizer.timestamp_begin  # a timestamp is an encoder frame
-                left = -(-(window.encoded.shape[1] - begin + _LOOK_BACK) // _SHARE) * _SHARE
-                going[i] = replace(window, prompt=prompt, encoded=window.encoded[:, -left:])
-        for (i, window), more in zip(going.items(), self._generate(list(going.values())), strict=True):
-            new = (
-                more.tokens[1:] if more.tokens[:1] == found[i].tokens[-1:] else more.tokens
-            )  # the prefix may come back
-            longer = replace(found[i], tokens=found[i].tokens + new)
+                begin = max(0, begin - _LOOK_BACK)
+                memory = self._decoder.rest(window.memory, begin)
+                going[i] = replace(window, prompt=prompt, memory=memory, frames=max(window.frames - begin, _LOOK_BACK))
+        rest = self._generate(list(going.values()), self._settings.beam_size)
+        for (i, window), more in zip(going.items(), rest, strict=True):
+            known = int(more.tokens[:1] == found[i].tokens[-1:])  # the prefix may come back
+            new = more.tokens[known:]
+            logprobs = found[i].logprobs + more.logprobs[known:]
+            longer = replace(found[i], tokens=found[i].tokens + new, logprobs=logprobs)
             text = window.tokenizer.decode(_text(longer.tokens, window))
-            if new and _compression_ratio(text) <= self._settings.compression_ratio_threshold:
+            if new and _repetition(text) <= self._settings.compression_ratio_threshold:
                 found[i] = longer
 
     def _unfinished(self, window: _Window, decoded: _Decoded) -> bool:
@@ -324,38 +402,37 @@ class Whisper:
             and decoded.avg_logprob < settings.silence_logprob_threshold
         )
 
-    def _generate(self, batch: Sequence[_Window], no_repeat_ngram_size: int = 0) -> list[_Decoded]:
-        together: dict[tuple[int, int], list[int]] = {}  # CTranslate2 wants the transcript to begin at one place
-        for i, window in enumerate(batch):
-            begin = window.prompt.index(window.tokenizer.sot)
-            together.setdefault((begin, window.encoded.shape[1]), []).append(i)
-        found: dict[int, _Decoded] = {}
-        for (begin, n_frames), places in together.items():
-            windows = [batch[i] for i in places]
-            room = self._model.max_length if n_frames == _FRAMES // 2 else begin + 3 + n_frames * _FASTEST // 50
-            results = self._model.model.generate(
-                _storage(np.concatenate([window.encoded for window in windows])),
-                [window.prompt for window in windows],
-                beam_size=self._settings.beam_size,
-                no_repeat_ngram_size=no_repeat_ngram_size,
-                suppress_blank=True,
-                suppress_tokens=get_suppressed_tokens(windows[0].tokenizer, [-1]),
-                max_length=min(room, self._model.max_length),
-                max_initial_timestamp_index=50,  # 1 s: Radford et al., section 4.5
-                return_scores=True,
-                return_no_speech_prob=True,
-            )
-            for i, window, result in zip(places, windows, results, strict=True):
-                tokens = tuple(result.sequences_ids[0])
-                text = window.tokenizer.decode(_text(tokens, window)).strip()
-                # scores are means over the tokens; the mean of Radford et al. counts the end of text too
-                logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
-                found[i] = _Decoded(tokens, logprob, _compression_ratio(text), result.no_speech_prob)
-        return [found[i] for i in range(len(batch))]
+    def _generate(self, batch: Sequence[_Window], beam_size: int, ngram: int = 0) -> list[_Decoded]:
+        if not batch:
+            return []
+        found = self._decoder.decode(
+            [window.memory for window in batch],
+            [window.prompt for window in batch],
+            self._rules(batch[0].tokenizer, ngram),
+            beam_size,
+            [self._room(window) for window in batch],
+        )
+        texts = [window.tokenizer.decode(_text(one.tokens, window)) for window, one in zip(batch, found, strict=True)]
+        return [
+            _Decoded(one.tokens, one.logprobs, one.avg_logprob, _repetition(text.strip()), one.no_speech)
+            for one, text in zip(found, texts, strict=True)
+        ]
+
+    def _room(self, window: _Window) -> int:
+        """Tokens that prompt and answer may have together: where the rest is asked for, what can be said in it."""
+        begun = window.prompt[-1] >= window.tokenizer.timestamp_begin
+        room = len(window.prompt) + window.frames * _FASTEST // 50 if begun else self._model.max_length
+        return min(room, int(self._model.max_length))
+
+    def _rules(self, tokenizer: Tokenizer, ngram: int) -> Rules:
+        suppressed = np.array([*get_suppressed_tokens(tokenizer, [-1]), tokenizer.no_timestamps])
+        return Rules(
+            tokenizer.sot, tokenizer.eot, tokenizer.no_speech, tokenizer.timestamp_begin, suppressed, ngram=ngram
+        )
 
     def _heard(self, audio: Audio, window: _Window, decoded: _Decoded) -> Heard:
         tokenizer = window.tokenizer
-        pieces = _pieces(decoded.tokens, tokenizer, audio.duration)
+        pieces = _pieces(decoded, tokenizer, audio.duration)
         frames = min(self._frames, round(audio.duration * 100))
         if not pieces or frames < 2:
             return Heard()
@@ -376,28 +453,41 @@ class Whisper:
             sound = _storage(window.encoded)
             self._model.add_word_timestamps([pieces], tokenizer, sound, frames, _PREPENDED, _APPENDED, 0.0)
             return [tuple(_word(w, duration) for w in piece["words"] if w["word"]) for piece in pieces]
-        texts = [_split(piece["tokens"], tokenizer) for piece in pieces]
-        parts = [Part(piece["start"], piece["end"], len(row)) for piece, row in zip(pieces, texts, strict=True)]
-        every = [text for row in texts for text in row]
-        timed = iter(self._reader.words(tokenizer, window.encoded, duration, every, parts, self._settings.confidence))
-        return [tuple(_not_after(replace(next(timed), placed="model"), window.speech) for _ in row) for row in texts]
+        rows = [_split(piece, tokenizer) for piece in pieces]
+        parts = [Part(piece["start"], piece["end"], len(row)) for piece, row in zip(pieces, rows, strict=True)]
+        every = [row["word"] for words in rows for row in words]
+        sure, told = self._settings.confidence, bool(pieces[0]["logprobs"])
+        sound = replace(_sound(window.encoded, duration), memory=window.memory)
+        reader = self._reader if sure and not told else self._timer
+        words = reader.words(tokenizer, sound, duration, every, parts, sure and not told)
+        if sure and told:
+            rated = zip(words, (row for words in rows for row in words), strict=True)
+            words = [replace(word, confidence=_confidence(row)) for word, row in rated]
+        timed = iter(words)
+        return [tuple(_not_after(replace(next(timed), placed="model"), window.speech) for _ in row) for row in rows]
 
 
-def _pieces(tokens: Sequence[int], tokenizer: Tokenizer, duration: float) -> list[dict[str, Any]]:
+def _sound(encoded: NDArray[Any], duration: Seconds) -> Sound:
+    return Sound(encoded, min(int(duration / FRAME + 0.5), encoded.shape[1]))
+
+
+def _pieces(decoded: _Decoded, tokenizer: Tokenizer, duration: float) -> list[dict[str, Any]]:
     """Runs of text tokens between timestamp tokens, in the shape faster-whisper's word times want.
 
     A run without a closing timestamp reaches to the end of the audio.
     """
     pieces: list[dict[str, Any]] = []
-    start, run = 0.0, list[int]()
-    for token in (*tokens, None):
+    start, run, sure = 0.0, list[int](), list[float]()
+    for token, logprob in zip_longest((*decoded.tokens, None), decoded.logprobs):
         if token is not None and token < tokenizer.timestamp_begin:
-            run += [token] if token < tokenizer.eot else []
+            if token < tokenizer.eot:
+                run.append(token)
+                sure += [] if logprob is None else [logprob]
             continue
         at = duration if token is None else min((token - tokenizer.timestamp_begin) * _TIME_STEP, duration)
         if run:
-            pieces.append({"seek": 0, "start": min(start, at), "end": at, "tokens": run})
-            run = []
+            pieces.append({"seek": 0, "start": min(start, at), "end": at, "tokens": run, "logprobs": sure})
+            run, sure = [], []
         start = at
     return pieces
 
@@ -409,12 +499,24 @@ def _not_after(word: Word, speech: Sequence[Span]) -> Word:
     return word.moved(word.start, end)
 
 
-def _split(tokens: Sequence[int], tokenizer: Tokenizer) -> list[str]:
-    """Words of a text with the blank before them, each with the punctuation that belongs to it."""
-    parts, _ = tokenizer.split_to_word_tokens(list(tokens))
-    rows: list[dict[str, Any]] = [{"word": part, "tokens": []} for part in parts]
+def _split(piece: Mapping[str, Any], tokenizer: Tokenizer) -> list[dict[str, Any]]:
+    """The words of a piece with the blank before them, each with the punctuation that belongs to it.
+
+    logprobs: of the tokens that the word itself is written with.
+    """
+    parts, groups = tokenizer.split_to_word_tokens(list(piece["tokens"]))
+    told = iter(piece["logprobs"])
+    rows: list[dict[str, Any]] = [
+        {"word": part, "tokens": list(group), "logprobs": list(islice(told, len(group)))}
+        for part, group in zip(parts, groups, strict=False)
+    ]
     merge_punctuations(rows, _PREPENDED, _APPENDED)
-    return [row["word"] for row in rows if row["word"]]
+    return [row for row in rows if row["word"]]
+
+
+def _confidence(row: Mapping[str, Any]) -> float | None:
+    """Mean probability of a word's tokens."""
+    return round(float(np.mean(np.exp(row["logprobs"]))), 4) if row["logprobs"] else None
 
 
 def _plain(text: str, tokenizer: Tokenizer) -> list[int]:
@@ -435,6 +537,11 @@ def _word(word: Mapping[str, Any], duration: float) -> Word:
 
 def _storage(array: NDArray[Any]) -> ctranslate2.StorageView:
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(array))
+
+
+def _repetition(text: str) -> float:
+    """How well a text or its end compresses: what goes round in circles does it at the end."""
+    return max(_compression_ratio(text), _compression_ratio(text[-_END:]))
 
 
 def _compression_ratio(text: str) -> float:

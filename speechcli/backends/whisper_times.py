@@ -18,9 +18,10 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import ctranslate2
 import numpy as np
@@ -38,7 +39,7 @@ _ROOM = 440  # tokens of one reading: the decoder has 448 positions, and reads t
 _LONGEST = 60  # tokens that are read of one word
 _FEWEST = 2  # frames that can be read
 _AROUND = 10  # frames heard on either side of a part
-_REST = 50  # frames of silence after the sound: what has nothing to look at looks there, as in a padded window
+REST = 50  # frames of silence after the sound: what has nothing to look at looks there, as in a padded window
 _WORTH_CUTTING = 400  # frames; more sound is better read in parts, and costs less
 _NEIGHBOURS = 2  # words read on either side of a half
 _LATE: Seconds = 0.084  # by which words in the model's own tokens are read too early by the heads chosen
@@ -93,15 +94,91 @@ def _link(file: Path, to: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What a decoder did while it read a text.
+
+    first: the frame where each token begins, and after the last of them where the text ends, counted from the first
+    that it heard; (tokens + 1,). probabilities: of each token, where they are told.
+    """
+
+    first: NDArray[np.intp]
+    probabilities: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A window. encoded: the encoder's output, (1, 1500, width). frames: of it that are sound; the others are silence.
+    memory: what a decoder made of it, if it did, of these frames at least.
+    """
+
+    encoded: NDArray[Any]
+    frames: int
+    memory: Any = None
+
+    def silence(self, n_frames: int) -> NDArray[Any] | None:
+        """The last frames of the window, where these are all silence.
+
+        It must be the last: what is just after the sound still tells of it, and words are placed by it (measured: 40 ms
+        mean error instead of 34).
+        """
+        return self.encoded[:, -n_frames:] if self.frames + n_frames <= self.encoded.shape[1] else None
+
+
+class Look(Protocol):
+    """Reads tokens while it hears a part of a window."""
+
+    def __call__(self, begin: int, end: int, tokens: Sequence[int]) -> Reading:
+        """What is heard: frames from `begin` on to before `end`, two or more, and then some `REST` of silence."""
+        ...
+
+
+class Aligner(Protocol):
+    """Hears windows, for several threads at once."""
+
+    def __call__(self, sound: Sound, tokenizer: Tokenizer) -> Look: ...
+
+
+class CTranslate2:
+    """The `Aligner` of every Whisper, which needs no memory, and tells probabilities."""
+
+    def __init__(self, model: ctranslate2.models.Whisper, silence: Callable[[], NDArray[Any]]) -> None:
+        """silence: what the encoder makes of silence, (1, 1500, width)."""
+        self._model = model
+        self._silence = silence
+
+    def __call__(self, sound: Sound, tokenizer: Tokenizer) -> Look:
+        rest = sound.silence(REST)
+        if rest is None:
+            rest = self._silence()[:, -REST:]
+        return partial(self._look, sound.encoded, rest, tokenizer)
+
+    def _look(
+        self,
+        encoded: NDArray[Any],
+        rest: NDArray[Any],
+        tokenizer: Tokenizer,
+        begin: int,
+        end: int,
+        tokens: Sequence[int],
+    ) -> Reading:
+        (result,) = self._model.align(
+            ctranslate2.StorageView.from_array(np.concatenate([encoded[:, begin:end], rest], 1)),
+            tokenizer.sot_sequence,
+            [list(tokens)],
+            [2 * (end - begin)],  # the features have twice as many frames
+            median_filter_width=_MEDIAN,
+        )
+        path = np.array(result.alignments)  # (token, frame), the end of the text as the last token
+        return Reading(path[np.searchsorted(path[:, 0], np.arange(len(tokens) + 1)), 1], result.text_token_probs)
+
+
+@dataclass(frozen=True, slots=True)
 class _Read:
     """A word as it was read: seconds of its edges, and the mean probability of its tokens."""
 
     start: Seconds
     end: Seconds
-    probability: float
-
-    def later(self, by: Seconds) -> _Read:
-        return replace(self, start=self.start + by, end=self.end + by)
+    probability: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +189,17 @@ class Part(Span):
 
 
 class Reader:
-    """Times words against what the encoder made of their sound."""
+    """Times words against their sound."""
 
-    def __init__(self, model: ctranslate2.models.Whisper, heads: Heads, silence: Callable[[], NDArray[Any]]) -> None:
-        """silence: what the encoder makes of silence, (1, 1500, width)."""
-        self._model = model
-        self._heads = heads
-        self._silence = silence
+    def __init__(self, aligner: Aligner, pairs: bool) -> None:
+        """pairs: words are read in pairs of letters; otherwise in the model's own tokens."""
+        self._aligner = aligner
+        self._pairs = pairs
 
     def words(
         self,
         tokenizer: Tokenizer,
-        encoded: NDArray[Any],
+        sound: Sound,
         duration: Seconds,
         texts: Sequence[str],
         parts: Sequence[Part] = (),
@@ -131,86 +207,73 @@ class Reader:
     ) -> list[Word]:
         """A Word for each text, in order, inside [0, duration].
 
-        encoded: the encoder's output, (1, 1500, width). texts: words with the blank before them; those without letters
-        and digits are interpolated, and so are all where there is no sound. parts: where the texts are known to lie.
-        sure: whether to read how sure the model is of each, which takes about as long as their times.
+        texts: words with the blank before them; those without letters and digits are interpolated, and so are all where
+        there is no sound. parts: where the texts are known to lie. sure: whether to read how sure the model is of each,
+        which takes about as long as their times, and not every aligner tells.
         """
-        n_frames = min(int(duration / FRAME + 0.5), encoded.shape[1])
         read: dict[int, _Read] = {}
-        if n_frames >= _FEWEST:
-            sound = encoded[:, :n_frames]
-            rest = encoded[:, -_REST:] if n_frames + _REST <= encoded.shape[1] else self._silence()[:, -_REST:]
-            for first, stop, begin, end in _runs(texts, parts, n_frames):
+        if sound.frames >= _FEWEST:
+            look = self._aligner(sound, tokenizer)
+            for first, stop, begin, end in _runs(texts, parts, sound.frames):
                 spoken = [i for i in range(first, stop) if letters(texts[i])]
-                found = self._read(tokenizer, sound[:, begin:end], rest, [texts[i] for i in spoken], sure)
-                read.update((i, r.later(begin * FRAME)) for i, r in zip(spoken, found, strict=True))
+                found = self._read(look, tokenizer, begin, end, [texts[i] for i in spoken], sure)
+                read.update(zip(spoken, found, strict=True))
         words = in_order(texts, read, duration)
         return words if sure else [replace(word, confidence=None) for word in words]
 
     def _read(
-        self, tokenizer: Tokenizer, sound: NDArray[Any], rest: NDArray[Any], texts: Sequence[str], sure: bool
+        self, look: Look, tokenizer: Tokenizer, begin: int, end: int, texts: Sequence[str], sure: bool
     ) -> list[_Read]:
         """In halves, each with neighbours of the other, where the decoder has no room for all of the words."""
         spelled = [self._spelled(tokenizer, text) for text in texts]
         if sum(map(len, spelled)) <= _ROOM:
-            read = self._align(tokenizer, sound, rest, spelled)
+            read = _align(look, tokenizer.no_timestamps, begin, end, spelled)
             whole = [_whole(tokenizer, text) for text in texts] if sure else spelled
             if whole == spelled or sum(map(len, whole)) > _ROOM:
                 return read
-            again = self._align(tokenizer, sound, rest, whole)
+            again = _align(look, tokenizer.no_timestamps, begin, end, whole)
             return [replace(r, probability=s.probability) for r, s in zip(read, again, strict=True)]
-        half, n_frames = len(texts) // 2, sound.shape[1]
-        edges = self._roughly(tokenizer, sound, rest, texts)
-        stop = max(edges[half + _NEIGHBOURS] + _AROUND, _FEWEST)
-        begin = max(min(edges[half - _NEIGHBOURS] - _AROUND, n_frames - _FEWEST), 0)
-        first = self._read(tokenizer, sound[:, :stop], rest, texts[: half + _NEIGHBOURS], sure)
-        second = self._read(tokenizer, sound[:, begin:], rest, texts[half - _NEIGHBOURS :], sure)
-        return first[:half] + [r.later(begin * FRAME) for r in second[_NEIGHBOURS:]]
+        half = len(texts) // 2
+        edges = self._roughly(look, tokenizer, begin, end, texts)
+        until = max(edges[half + _NEIGHBOURS] + _AROUND, begin + _FEWEST)
+        since = max(min(edges[half - _NEIGHBOURS] - _AROUND, end - _FEWEST), begin)
+        first = self._read(look, tokenizer, begin, min(until, end), texts[: half + _NEIGHBOURS], sure)
+        second = self._read(look, tokenizer, since, end, texts[half - _NEIGHBOURS :], sure)
+        return first[:half] + second[_NEIGHBOURS:]
 
-    def _roughly(
-        self, tokenizer: Tokenizer, sound: NDArray[Any], rest: NDArray[Any], texts: Sequence[str]
-    ) -> list[int]:
+    def _roughly(self, look: Look, tokenizer: Tokenizer, begin: int, end: int, texts: Sequence[str]) -> list[int]:
         """Frames where the words begin, and the last ends: read in the model's own tokens, or by their letters."""
         whole = [_whole(tokenizer, text) for text in texts]
-        if sum(map(len, whole)) <= _ROOM and self._heads.pairs:
-            read = self._align(tokenizer, sound, rest, whole)
-            return [round((r.start + _LATE) / FRAME) for r in read] + [sound.shape[1]]
+        if sum(map(len, whole)) <= _ROOM and self._pairs:
+            read = _align(look, tokenizer.no_timestamps, begin, end, whole)
+            return [round((r.start + _LATE) / FRAME) for r in read] + [end]
         until = list(accumulate((len(text) for text in texts), initial=0))
-        return [sound.shape[1] * n // until[-1] for n in until]
+        return [begin + (end - begin) * n // until[-1] for n in until]
 
     def _spelled(self, tokenizer: Tokenizer, text: str) -> list[int]:
         """Tokens of a word as it is read, as many as leave room for others."""
-        if not self._heads.pairs:
+        if not self._pairs:
             return _whole(tokenizer, text)
         first, *more = _pairs(letters(text))
         blank = " " if text[:1].isspace() else ""
         return [token for piece in (blank + first, *more) for token in tokenizer.encode(piece)][:_LONGEST]
 
-    def _align(
-        self, tokenizer: Tokenizer, sound: NDArray[Any], rest: NDArray[Any], spelled: Sequence[Sequence[int]]
-    ) -> list[_Read]:
-        """The edges of words by their tokens, from the start of `sound`.
 
-        What comes before the first word would be taken for a part of it: another <|notimestamps|> stands for that.
-        """
-        if not spelled:
-            return []
-        tokens = [tokenizer.no_timestamps, *(token for word in spelled for token in word)]
-        (result,) = self._model.align(
-            ctranslate2.StorageView.from_array(np.concatenate([sound, rest], 1)),
-            tokenizer.sot_sequence,
-            [tokens],
-            [2 * sound.shape[1]],  # the features have twice as many frames
-            median_filter_width=_MEDIAN,
-        )
-        path = np.array(result.alignments)  # (token, frame), the end of the text as the last token
-        first_frame = path[np.searchsorted(path[:, 0], np.arange(len(tokens) + 1)), 1]
-        times = (first_frame + 0.5) * FRAME
-        edges = accumulate(map(len, spelled), initial=1)
-        return [
-            _Read(float(times[a]), float(times[b]), float(np.mean(result.text_token_probs[a:b])))
-            for a, b in pairwise(edges)
-        ]
+def _align(look: Look, before: int, begin: int, end: int, spelled: Sequence[Sequence[int]]) -> list[_Read]:
+    """The edges of words by their tokens, which are said in these frames.
+
+    What comes before the first word would be taken for a part of it: another token stands for that.
+    """
+    if not spelled:
+        return []
+    reading = look(begin, end, [before, *(token for word in spelled for token in word)])
+    times = (begin + reading.first + 0.5) * FRAME
+    edges = accumulate(map(len, spelled), initial=1)
+    return [_Read(float(times[a]), float(times[b]), _mean(reading.probabilities[a:b])) for a, b in pairwise(edges)]
+
+
+def _mean(probabilities: Sequence[float]) -> float | None:
+    return float(np.mean(probabilities)) if probabilities else None
 
 
 def _runs(texts: Sequence[str], parts: Sequence[Part], n_frames: int) -> list[tuple[int, int, int, int]]:
@@ -274,4 +337,7 @@ def in_order(texts: Sequence[str], read: Mapping[int, _Read], duration: Seconds)
 
 
 def _word(text: str, read: _Read | None) -> Word | None:
-    return None if read is None else Word(read.start, read.end, text, round(read.probability, 4), placed="aligner")
+    if read is None:
+        return None
+    sure = None if read.probability is None else round(read.probability, 4)
+    return Word(read.start, read.end, text, sure, placed="aligner")

@@ -140,7 +140,7 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 def keep(seconds: dict[str, float | None], exact: bool = False) -> None:
     """As if that had been measured here; engines that are not named do not run."""
     names = encoders._candidates(exact)
-    kept.write(encoders._place(names, exact), json.dumps({name: seconds.get(name) for name in names}).encode())
+    kept.write(encoders.place_of(names, exact), json.dumps({name: seconds.get(name) for name in names}).encode())
 
 
 # --- each engine gives the same ---
@@ -330,7 +330,7 @@ def test_a_damaged_memory_is_none(cache, damage):
 
 @pytest.mark.parametrize("facts", [b'{"ctranslate2": "fast"}', b"[1]", b"{}", b"nothing"])
 def test_facts_of_another_shape_are_none(cache, facts):
-    kept.write(encoders._place(encoders._candidates(False), False), facts)
+    kept.write(encoders.place_of(encoders._candidates(False), False), facts)
 
     assert encoders.known() is None
 

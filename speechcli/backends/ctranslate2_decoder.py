@@ -20,8 +20,8 @@ class Decoder:
     def __init__(self, model: ctranslate2.models.Whisper) -> None:
         self._model = model
 
-    def memory(self, encoded: NDArray[Any], frames: int) -> NDArray[Any]:
-        """All of it: to leave out silence saves nothing here, and windows of a length share a batch."""
+    def memory(self, encoded: NDArray[Any]) -> NDArray[Any]:
+        """All of it."""
         return encoded
 
     def rest(self, memory: NDArray[Any], begin: int) -> NDArray[Any]:

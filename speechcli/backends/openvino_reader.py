@@ -57,13 +57,13 @@ class Aligner:
 
     def __call__(self, sound: Sound, tokenizer: Tokenizer) -> Look:
         own = sound.silence(_SILENCE)
-        rest = self._rest if own is None else self._decoder.memory(own, _SILENCE)
+        rest = self._rest if own is None else self._decoder.memory(own)
         return partial(self._look, sound.memory, rest, tokenizer)
 
     @cached_property
     def _rest(self) -> Memory:
         """What windows hear at their end that have no silence."""
-        return self._decoder.memory(self._silence()[:, -_SILENCE:], _SILENCE)
+        return self._decoder.memory(self._silence()[:, -_SILENCE:])
 
     def _look(
         self, memory: Memory, rest: Memory, tokenizer: Tokenizer, begin: int, end: int, tokens: Sequence[int]

@@ -60,7 +60,6 @@ _TIME_STEP = 0.02  # seconds a timestamp token stands for
 _CONTEXT = 120  # tokens of what was said so far, for windows that go on
 _FASTEST = 12  # tokens a second; more is a loop
 _LOOK_BACK = 25  # encoder frames
-_BEYOND = 150  # encoder frames of silence after the sound that the decoder looks at
 _END = 200  # characters
 _WORTH_GOING_ON: Seconds = 0.5  # of speech that is left
 _MULTILINGUAL = "another one does, such as --model whisper-small; see: speechcli models"
@@ -114,8 +113,8 @@ class Settings:
 class Decoder(Protocol):
     """Finds words in what an encoder made of sound, for several threads at once."""
 
-    def memory(self, encoded: NDArray[Any], frames: int) -> Any:
-        """What it wants to have of the encoder's output, (1, 1500, width): sound reaches so many frames."""
+    def memory(self, encoded: NDArray[Any]) -> Any:
+        """What it wants to have of the encoder's output, (1, 1500, width)."""
         ...
 
     def rest(self, memory: Any, begin: int) -> Any:
@@ -155,7 +154,7 @@ class _Decoded:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """encoded: the encoder's output, (1, 1500, width). memory: the decoder's, of `frames` or less of them. prompt:
+    """encoded: the encoder's output, (1, 1500, width). memory: the decoder's, of the last `frames` of them. prompt:
     tokens before the first. speech: where some is.
     """
 
@@ -286,9 +285,8 @@ class Whisper:
         encoded = self._encode(audio)
         tokenizer = self._tokenizer(encoded, hints)
         speech = hints.speech or (Span(0.0, audio.duration),)  # not told: it may be everywhere
-        frames = min(encoded.shape[1], round(audio.duration * 50) + _BEYOND)
-        memory = self._decoder.memory(encoded, frames)
-        return _Window(encoded, memory, frames, tokenizer, self._prompt(tokenizer, hints), speech)
+        memory = self._decoder.memory(encoded)
+        return _Window(encoded, memory, encoded.shape[1], tokenizer, self._prompt(tokenizer, hints), speech)
 
     def _encode(self, audio: Audio) -> NDArray[Any]:
         """Encoder output of one window, shape (1, 1500, width), or less where the encoder takes less."""

@@ -37,7 +37,7 @@ class Engines:
     def sound(self, audio: Audio) -> Sound:
         encoded = self.transcriber._encode(audio)
         frames = min(int(audio.duration / FRAME + 0.5), encoded.shape[1])
-        return Sound(encoded, frames, self.decoder.memory(encoded, frames))
+        return Sound(encoded, frames, self.decoder.memory(encoded))
 
     def words(self, aligner: Aligner, sound: Sound, texts, parts=()):
         tokenizer = self.transcriber._tokenizer(sound.encoded, Hints())

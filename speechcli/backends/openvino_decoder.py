@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ HEAD = 64  # width of an attention head in every Whisper
 _TOKENS, _PLACES = "decoder/embeddings/weight", "decoder/position_encodings/encodings"
 _EPSILON = 1e-5
 _GROUP = 32  # weights that share a scale
-_ROUND = 32  # frames of a window are a multiple of: every new length costs the making of its kernels
+_ROUND = 32  # frames: what follows begins at a multiple of
 _NOT_THERE = -1e30  # added to what is not to be looked at
 
 Tensors = dict[str, NDArray[np.floating[Any]]]
@@ -38,11 +38,13 @@ Half = NDArray[np.uint16]  # bfloat16, which numpy does not know
 class Memory:
     """What the decoder looks at of a window's sound.
 
-    keys: of each layer, (heads, 64, frames); values: (heads, frames, 64); bfloat16.
+    keys: of each layer, (heads, 64, frames); values: (heads, frames, 64); bfloat16. begin: the first frame that is
+    looked at.
     """
 
     keys: tuple[Half, ...]
     values: tuple[Half, ...]
+    begin: int = 0
 
     @property
     def frames(self) -> int:
@@ -91,11 +93,10 @@ class Decoder:
         return Memory(tuple(made[0::2]), tuple(made[1::2]))
 
     def rest(self, memory: Memory, begin: int) -> Memory:
-        """What follows frame `begin`."""
-        begin = min(begin // _ROUND * _ROUND, memory.frames - _ROUND)
-        return Memory(
-            tuple(part[..., begin:] for part in memory.keys), tuple(part[:, begin:] for part in memory.values)
-        )
+        """What follows frame `begin`, as long as it was: windows of one length give the same bits in every batch, and
+        every new length costs the making of its kernels.
+        """
+        return replace(memory, begin=min(begin, memory.frames - _ROUND) // _ROUND * _ROUND)
 
     def decode(
         self,
@@ -122,13 +123,12 @@ class Batch:
         placed: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]],
     ) -> None:
         self._reading, self._judging, self._placed = reading, judging, placed
-        frames = max(memory.frames for memory in memories)
         layers = range(len(memories[0].keys))
-        self._keys = [_together([memory.keys[i] for memory in memories], frames, axis=2) for i in layers]
-        self._values = [_together([memory.values[i] for memory in memories], frames, axis=1) for i in layers]
-        self._beyond = np.zeros((len(memories), 1, 1, frames), np.float32)
+        self._keys = [np.stack([memory.keys[i] for memory in memories]) for i in layers]
+        self._values = [np.stack([memory.values[i] for memory in memories]) for i in layers]
+        self._beyond = np.zeros((len(memories), 1, 1, memories[0].frames), np.float32)
         for i, memory in enumerate(memories):
-            self._beyond[i, ..., memory.frames :] = _NOT_THERE
+            self._beyond[i, ..., : memory.begin] = _NOT_THERE
         self._read = 0
         self._nothing = np.zeros(0, np.int64)  # places at the start of each row at which there is no token
         for state in reading.query_state():
@@ -171,16 +171,6 @@ class Batch:
             for i, array in enumerate(every):
                 part = array[:n_windows]
                 self._reading.set_tensor(f"{name}_{i}", openvino.Tensor(part, part.shape, openvino.Type.bf16))
-
-
-def _together(parts: Sequence[Half], frames: int, axis: int) -> Half:
-    """Stacked, each with nothing after its end."""
-    shape = [len(parts), *parts[0].shape]
-    shape[axis + 1] = frames
-    every = np.zeros(shape, np.uint16)
-    for one, part in zip(every, parts, strict=True):
-        one[tuple(slice(n) for n in part.shape)] = part
-    return every
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ HEAD = 64  # width of an attention head in every Whisper
 _TOKENS, _PLACES = "decoder/embeddings/weight", "decoder/position_encodings/encodings"
 _EPSILON = 1e-5
 _GROUP = 32  # weights that share a scale
-_ROUND = 32  # frames: what follows begins at a multiple of
+_ROUND = 32  # frames: what follows begins at a multiple of; tokens: so are prompts that say something
+_SHORT = 8  # tokens of a prompt that says nothing
 _NOT_THERE = -1e30  # added to what is not to be looked at
 
 Tensors = dict[str, NDArray[np.floating[Any]]]
@@ -107,9 +108,22 @@ class Decoder:
         longest: Sequence[int],
     ) -> list[Found]:
         """See `whisper.Decoder`."""
+        together: dict[int, list[int]] = {}  # how far a prompt is padded changes the last bits
+        for i, prompt in enumerate(prompts):
+            together.setdefault(_padded(prompt), []).append(i)
+        found: dict[int, Found] = {}
         with self._read.request() as reading, self._judge.request() as judging:
-            batch = Batch(reading, judging, memories, self.placed)
-            return search(batch, prompts, rules, beam_size, longest)
+            for length, places in together.items():
+                batch = Batch(reading, judging, [memories[i] for i in places], self.placed)
+                asked, rooms = ([every[i] for i in places] for every in (prompts, longest))
+                some = search(batch, asked, rules, beam_size, rooms, length)
+                found.update(zip(places, some, strict=True))
+        return [found[i] for i in range(len(memories))]
+
+
+def _padded(prompt: Sequence[int]) -> int:
+    """A length that prompts have in common; those of a few tokens, which say nothing of a context, have it anyway."""
+    return len(prompt) if len(prompt) <= _SHORT else -(-len(prompt) // _ROUND) * _ROUND
 
 
 class Batch:

@@ -52,6 +52,8 @@ class Compiled:
             "INFERENCE_NUM_THREADS": lanes * threads,
             "NUM_STREAMS": lanes,
             "ENABLE_CPU_PINNING": False,  # others use these cores too
+            # Kernels of so many shapes are kept: of all that an hour brings they took 240 MB, and saved no time.
+            "CPU_RUNTIME_CACHE_CAPACITY": 16,
         }
         if short:
             told["KV_CACHE_PRECISION"] = "bf16"

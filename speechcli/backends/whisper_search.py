@@ -105,19 +105,24 @@ class _Window:
 
 
 def search(
-    batch: Batch, prompts: Sequence[Sequence[int]], rules: Rules, beam_size: int, longest: Sequence[int]
+    batch: Batch,
+    prompts: Sequence[Sequence[int]],
+    rules: Rules,
+    beam_size: int,
+    longest: Sequence[int],
+    length: int = 0,
 ) -> list[Found]:
     """The most probable transcript of each window, by beam search; a beam of one takes the best token each time.
 
     prompts: a timestamp at the end of one is where its transcript begins, and part of the answer. longest: tokens that
-    each prompt and its answer may have together.
+    each prompt and its answer may have together. length: places that prompts are read in, at least.
     """
     given = [list(prompt[-1:]) if prompt[-1] >= rules.timestamp_begin else [] for prompt in prompts]
     windows = [
         _Window(i, room - len(prompt), [_Row(tokens, [0.0] * len(tokens))])
         for i, (prompt, tokens, room) in enumerate(zip(prompts, given, longest, strict=True))
     ]
-    length = max(map(len, prompts))
+    length = max(length, *map(len, prompts))
     first = np.array([[-1] * (length - len(prompt)) + list(prompt) for prompt in prompts], np.int64)
     asked = [(length - len(prompt) + list(prompt).index(rules.sot), length - 1) for prompt in prompts]
     raw = batch.read(first, np.arange(len(prompts), dtype=np.int32), np.array(asked, np.int64))

@@ -115,7 +115,7 @@ class Decoder:
         with self._read.request() as reading, self._judge.request() as judging:
             for length, places in together.items():
                 batch = Batch(reading, judging, [memories[i] for i in places], self.placed)
-                asked, rooms = ([every[i] for i in places] for every in (prompts, longest))
+                asked, rooms = [prompts[i] for i in places], [longest[i] for i in places]
                 some = search(batch, asked, rules, beam_size, rooms, length)
                 found.update(zip(places, some, strict=True))
         return [found[i] for i in range(len(memories))]

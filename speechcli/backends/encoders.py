@@ -94,7 +94,7 @@ def opened(model: Model, wanted: str = "auto") -> Encoder | None:
     except (RuntimeError, DataError, KeyError) as error:  # this processor, these shapes, this file are not known to it
         if wanted == "auto":
             return None  # CTranslate2 may know them, or says what is wrong
-        told = str(error).strip().partition("\n")[0]
+        told = str(error).strip().rpartition("\n")[2]  # where it was comes first
         raise UnavailableError(f"encoder={wanted} cannot be had here ({told})", "use --set encoder=auto") from error
 
 

@@ -3,9 +3,9 @@
 Sources: Radford et al. 2022 (arXiv:2212.04356) for the decoding rules and their thresholds; SYSTRAN/faster-whisper
 for features, tokens and word times; CTranslate2 for the numerics.
 
-Windows are encoded one by one (a batch is slower on CPUs: its activations leave the cache), on a CPU by OpenVINO where
-it is installed; decoded in batches and aligned one by one by CTranslate2. In int8 on a CPU each of the three gives the
-same bits for a window whatever shares its batch.
+Windows are encoded one by one (a batch is slower on CPUs: its activations leave the cache), decoded in batches, and
+their words timed one by one: on a CPU in OpenVINO where that is faster (`encoders`, `decoders`), else in CTranslate2.
+On a CPU each of the three gives the same bits for a window whatever shares its batch.
 """
 
 from __future__ import annotations
@@ -72,18 +72,18 @@ _APPENDED = "\"'.。,，!！?？:：”)]}、"
 class Settings:
     """What `--set` takes for Whisper.
 
-    beam_size: hypotheses kept. A window whose text compresses better than `compression_ratio_threshold` (a loop) is
-    decoded once more with n-grams forbidden to repeat. A window is taken for silence above `no_speech_threshold` when
-    its mean log probability is below `silence_logprob_threshold`; one below `unsure_logprob_threshold` is not asked to
-    go on where it stopped before its end. encoder: the engine of the encoder; auto is the fastest of them on a CPU, as
-    measured there once (`encoders`). lanes: batches at the same time, 70 MB each; 0: one a core. confidence: whether
-    each word's is read, a twelfth of the time. encoder_seconds: of sound that others than CTranslate2's encoder take;
-    it was taught 30, and with less, which costs less, some words differ: for live captions.
+    beam_size: hypotheses kept; one takes a quarter less time, and half a word in a hundred more is wrong. A window
+    whose text or whose end compresses better than `compression_ratio_threshold` (a loop) is decoded once more with
+    n-grams forbidden to repeat. A window is taken for silence above `no_speech_threshold` when its mean log probability
+    is below `silence_logprob_threshold`; one below `unsure_logprob_threshold` is not asked to go on where it stopped
+    before its end. encoder: its engine; auto is the fastest on this CPU, as measured there once (`encoders`). decoder:
+    its engine; auto is OpenVINO on a CPU that computes in bfloat16 (`decoders`). lanes: batches at the same time, 100
+    MB each; 0: one a core. confidence: whether each word's is told, which CTranslate2's decoder does by reading all
+    again. encoder_seconds: of sound that others than CTranslate2's encoder take; it was taught 30, and with less, which
+    costs less, some words differ: for live captions.
     """
 
-    beam_size: int = 1
-    fallback_beam_size: int = 5
-    fallback_logprob_threshold: float = -0.4
+    beam_size: int = 3
     compression_ratio_threshold: float = 2.4
     no_speech_threshold: float = 0.6
     silence_logprob_threshold: float = -1.0
@@ -328,30 +328,15 @@ class Whisper:
         return [*([tokenizer.sot_prev, *told] if told else []), *tokenizer.sot_sequence]
 
     def _decode(self, batch: Sequence[_Window]) -> list[_Decoded | None]:
-        """Per window its tokens, or None where it is taken for silence.
-
-        The quick search first; a window that it is not sure of is searched again with a wider beam.
-        """
+        """Per window its tokens, or None where it is taken for silence."""
         settings = self._settings
         found = self._generate(batch, settings.beam_size)
-        unsure = [i for i, one in enumerate(found) if self._unsure(one)] if self._widest > settings.beam_size else []
-        wider = self._generate([batch[i] for i in unsure], self._widest)
-        for i, decoded in zip(unsure, wider, strict=True):
-            if self._loops(found[i]) or decoded.avg_logprob > found[i].avg_logprob:
-                found[i] = decoded
-        loops = [i for i, one in enumerate(found) if self._loops(one)]
-        again = self._generate([batch[i] for i in loops], self._widest, settings.no_repeat_ngram_size)
+        loops = [i for i, decoded in enumerate(found) if self._loops(decoded)]
+        again = self._generate([batch[i] for i in loops], settings.beam_size, settings.no_repeat_ngram_size)
         for i, decoded in zip(loops, again, strict=True):
             found[i] = decoded
         self._go_on(batch, found)
         return [None if self._silent(d) else d for d in found]
-
-    @property
-    def _widest(self) -> int:
-        return max(self._settings.beam_size, self._settings.fallback_beam_size)
-
-    def _unsure(self, decoded: _Decoded) -> bool:
-        return decoded.avg_logprob < self._settings.fallback_logprob_threshold or self._loops(decoded)
 
     def _go_on(self, batch: Sequence[_Window], found: list[_Decoded]) -> None:
         """Lets windows that the model left in the middle go on.

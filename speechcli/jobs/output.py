@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -35,8 +36,8 @@ def write_atomically(
     part: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = _part(target.parent)
-        with open(handle, "wb") as out:
+        part = _part(target.parent)  # named before it is made: a signal may come at any moment
+        with open(_opened(part), "wb") as out:
             for piece in pieces:
                 data = piece if isinstance(piece, bytes) else piece.encode("utf-8", "replace")
                 digest.update(data)
@@ -106,18 +107,21 @@ def sweep(folder: Path) -> None:
                         os.unlink(entry.path)
 
 
-def _part(folder: Path) -> tuple[int, Path]:
-    """A new temporary file in `folder`, open and locked."""
+def _part(folder: Path) -> Path:
+    """A name for a new temporary file in `folder`."""
+    return folder / f"{PART}{secrets.token_hex(4)}"
+
+
+def _opened(part: Path) -> int:
+    """That file made, open and locked."""
     while True:
-        handle, name = tempfile.mkstemp(prefix=PART, dir=folder)
-        part = Path(name)
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         try:
             with contextlib.suppress(OSError):  # some network file systems have no locks
                 lock(handle)
             if names(part, handle):  # else swept away in between
-                return handle, part
+                return handle
         except BaseException:  # a signal
-            part.unlink(missing_ok=True)
             os.close(handle)
             raise
         os.close(handle)

@@ -320,9 +320,12 @@ class _Crew:
         return pipeline.windows(recording.blocks(), self._detector.fresh(), question.rules, question.clips)
 
     def _key(self, job: Job, fingerprint: str) -> str:
-        """Of the journal: what it holds of voices cannot be compared with another printer's."""
+        """Of the journal: what it holds must not be put together with what other engines hear, nor what it holds of
+        voices be compared with another printer's.
+        """
         ours = self._transcriber.traits.gives_speakers and self._printer.name != pipeline.NO_WEIGHTS.name
-        return job.key(fingerprint) + (f" {self._printer.name}" if ours else "")
+        key = f"{job.key(fingerprint)} {self._transcriber.stage.engine}"
+        return f"{key} {self._printer.name}" if ours else key
 
     # --- the lanes ---
 

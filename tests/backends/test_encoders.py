@@ -266,8 +266,9 @@ def test_what_was_measured_decides_for_every_model(cache, random_whisper):
 
 def test_the_transcript_tells_which_it_was(cache):
     keep({"ctranslate2": 1.0})
-    ctranslates = registry.open_transcriber(registry.resolve(Wanted()))
-    onnx = registry.open_transcriber(registry.resolve(Wanted(settings={"encoder": "onnxruntime"})))
+    own = {"decoder": "ctranslate2"}
+    ctranslates = registry.open_transcriber(registry.resolve(Wanted(settings=own)))
+    onnx = registry.open_transcriber(registry.resolve(Wanted(settings={"encoder": "onnxruntime", **own})))
 
     assert ctranslates.stage.engine == "faster-whisper on cpu in int8"
     assert onnx.stage.engine == "faster-whisper on cpu in int8, encoder of ONNX Runtime in float32"

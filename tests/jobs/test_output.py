@@ -4,7 +4,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -248,16 +247,17 @@ def test_sweeping_spares_all_other_files_and_does_not_mind_missing_folders(tmp_p
 def test_a_temporary_that_is_swept_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
     """The sweeper comes between the making of the file and its lock."""
     made = []
-    mkstemp = tempfile.mkstemp
+    opened = os.open
 
-    def overtaken(*args, **settings):
-        handle, name = mkstemp(*args, **settings)
-        if not made:
-            sweep(tmp_path)
-        made.append(os.path.exists(name))
-        return handle, name
+    def overtaken(path, flags, *args, **settings):
+        handle = opened(path, flags, *args, **settings)
+        if flags & os.O_EXCL:
+            if not made:
+                sweep(tmp_path)
+            made.append(os.path.exists(path))
+        return handle
 
-    monkeypatch.setattr(tempfile, "mkstemp", overtaken)
+    monkeypatch.setattr(os, "open", overtaken)
 
     write_atomically(tmp_path / "talk.srt", ["x"])
 

@@ -96,7 +96,7 @@ def model(folder: Path, revision: str = "", dtype: str = "auto") -> encoders.Mod
 # --- what is heard ---
 
 
-@pytest.mark.parametrize("beam_size", [1, 5])
+@pytest.mark.parametrize("beam_size", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_it_hears_what_ctranslate2_hears_in_float32(speech, decoder, reference, beam_size):
     """Two implementations of one decoder and one search: the same words, as sure of them, and that somebody speaks."""
     ours, theirs = (speech.heard(engine, beam_size) for engine in (decoder, reference))
@@ -120,7 +120,7 @@ def test_what_is_heard_is_what_was_said(speech, decoder):
 
 
 @pytest.mark.parametrize("told", [False, True], ids=["one prompt", "prompts of different lengths"])
-@pytest.mark.parametrize("beam_size", [1, 5])
+@pytest.mark.parametrize("beam_size", [pytest.param(1, marks=pytest.mark.slow), 5])
 def test_the_bits_of_a_window_do_not_depend_on_its_batch(speech, decoder, beam_size, told):
     prompts = speech.told if told else speech.plain
     assert len({len(prompt) for prompt in prompts}) == (4 if told else 1)
@@ -131,7 +131,7 @@ def test_the_bits_of_a_window_do_not_depend_on_its_batch(speech, decoder, beam_s
         assert speech.heard(decoder, beam_size, batch, prompts) == [alone[i] for i in batch]
 
 
-@pytest.mark.parametrize("beam_size", [1, 5])
+@pytest.mark.parametrize("beam_size", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_nor_on_what_is_asked_of_the_others(speech, decoder, beam_size):
     """The rests of some beside all of others, where there is room for more or less."""
     memories = [decoder.memory(encoded) for encoded in speech.encoded]

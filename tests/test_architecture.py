@@ -47,6 +47,7 @@ ENGINE_FILES = {
     "backends/whisper_times.py",
     "backends/openvino_encoder.py",
     "backends/openvino_decoder.py",
+    "backends/openvino_layers.py",
     "backends/openvino_reader.py",
     "backends/ctranslate2_decoder.py",
     "backends/onnx_encoder.py",

@@ -19,19 +19,28 @@ from numpy.typing import NDArray
 from openvino import opset6
 
 from speechcli.backends import ctranslate2_file
+from speechcli.backends.openvino_layers import (
+    GROUP,
+    HEAD,
+    Tensors,
+    constant,
+    feed_forward,
+    grouped,
+    heads_of,
+    in_groups,
+    joined,
+    linear,
+    matrix,
+    norm,
+)
 from speechcli.backends.quiet_openvino import Compiled, compiled, openvino, ops
 from speechcli.backends.whisper_search import Found, Rules, search
-from speechcli.errors import DataError
 
-HEAD = 64  # width of an attention head in every Whisper
 _TOKENS, _PLACES = "decoder/embeddings/weight", "decoder/position_encodings/encodings"
-_EPSILON = 1e-5
-_GROUP = 32  # weights that share a scale
 _ROUND = 32  # frames: what follows begins at a multiple of; tokens: so are prompts that say something
 _SHORT = 8  # tokens of a prompt that says nothing
 _NOT_THERE = -1e30  # added to what is not to be looked at
 
-Tensors = dict[str, NDArray[np.floating[Any]]]
 Half = NDArray[np.uint16]  # bfloat16, which numpy does not know
 
 
@@ -62,19 +71,17 @@ class Decoder:
         self._tokens = ctranslate2_file.tensors(model, _TOKENS)[_TOKENS]
         self._places = ctranslate2_file.tensors(model, _PLACES)[_PLACES].astype(np.float32)
         self.width = self._places.shape[1]
-        if self.width % _GROUP:
-            raise DataError(f"its width of {self.width} is no multiple of {_GROUP}")
 
         @functools.cache
         def weights() -> Tensors:
-            return ctranslate2_file.tensors(model, "decoder/")
+            return in_groups(ctranslate2_file.tensors(model, "decoder/"))
 
         def part(name: str, make: Callable[[], openvino.Model], rough: bool) -> Compiled:
-            return compiled(make, lanes, threads, rough, _GROUP, None if cache is None else cache(name))
+            return compiled(make, lanes, threads, rough, GROUP, None if cache is None else cache(name))
 
         self._remember = part("memory", lambda: _memory_graph(weights()), False)
         self._read = part("decoder", lambda: _graph(weights()), True)
-        self._judge = part("logits", lambda: _judging_graph(weights()), False)
+        self._judge = part("logits", lambda: _judging_graph(grouped(_TOKENS, self._tokens)), False)
 
     def placed(self, tokens: NDArray[np.int64], places: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """What the first layer reads of tokens, (rows, length), at their places; without: one after the other."""
@@ -187,25 +194,6 @@ class Batch:
                 self._reading.set_tensor(f"{name}_{i}", openvino.Tensor(part, part.shape, openvino.Type.bf16))
 
 
-@dataclass(frozen=True, slots=True)
-class _Quantized:
-    """A matrix in int8. values: (rows, groups, 32). scales: (rows, groups, 1)."""
-
-    values: NDArray[np.int8]
-    scales: NDArray[np.float32]
-
-    @staticmethod
-    def of(matrix: NDArray[np.floating[Any]]) -> _Quantized:
-        groups = matrix.astype(np.float32).reshape(len(matrix), -1, _GROUP)
-        scales = np.abs(groups).max(2, keepdims=True) / 127
-        scales[scales == 0] = 1
-        return _Quantized(np.rint(groups / scales).astype(np.int8), scales)
-
-    def node(self) -> openvino.Node:
-        whole = ops.multiply(ops.convert(ops.constant(self.values, shared_memory=True), "f32"), constant(self.scales))
-        return ops.reshape(whole, constant(np.array([len(self.values), -1])), False)
-
-
 def _memory_graph(weights: Tensors) -> openvino.Model:
     """Keys, turned, and values of each layer, from what the encoder gives."""
     width = weights["decoder/layer_norm/gamma"].shape[0]
@@ -213,7 +201,7 @@ def _memory_graph(weights: Tensors) -> openvino.Model:
     encoded = ops.parameter([1, -1, width], np.float32, name="encoded")
     made = []
     for layer in range(layers):
-        both = _linear(encoded, weights, f"layer_{layer}/attention/linear_1")
+        both = linear(encoded, weights, f"decoder/layer_{layer}/attention/linear_1")
         heads = heads_of(both, 2 * width // HEAD)
         keys, values = ops.split(heads, constant(1), 2).outputs()
         made += [ops.transpose(keys, constant([0, 1, 3, 2])), values]
@@ -236,8 +224,8 @@ def _graph(weights: Tensors) -> openvino.Model:
     by_row = ops.concat([n_rows, constant([-1, width])], 0)
     x, kept = tokens, []
     for i in range(layers):
-        name = f"layer_{i}"
-        three = _linear(
+        name = f"decoder/layer_{i}"
+        three = linear(
             norm(x, weights, f"{name}/self_attention/layer_norm"), weights, f"{name}/self_attention/linear_0"
         )
         queries, *new = ops.split(heads_of(three, 3 * heads), constant(1), 3).outputs()
@@ -248,26 +236,23 @@ def _graph(weights: Tensors) -> openvino.Model:
             past.append(ops.concat([before, part], 2))
             kept.append(opset6.assign(past[-1], variable))
         attended = ops.scaled_dot_product_attention(queries, *past, ahead)
-        joined = ops.reshape(ops.transpose(attended, constant([0, 2, 1, 3])), constant([0, 0, width]), True)
-        x = ops.add(x, _linear(joined, weights, f"{name}/self_attention/linear_1"))
+        x = ops.add(x, linear(joined(attended, width), weights, f"{name}/self_attention/linear_1"))
         # the rows of a window look at the same sound: its keys and values are read once for all of them
-        query = _linear(norm(x, weights, f"{name}/attention/layer_norm"), weights, f"{name}/attention/linear_0")
+        query = linear(norm(x, weights, f"{name}/attention/layer_norm"), weights, f"{name}/attention/linear_0")
         query = ops.multiply(query, constant(np.float32(HEAD**-0.5)))
         query = ops.transpose(ops.reshape(query, by_window, False), constant([0, 2, 1, 3]))
         scores = ops.add(ops.matmul(query, ops.convert(keys[i], "f32"), False, False), beyond)
         heard = ops.matmul(ops.softmax(scores, -1), ops.convert(values[i], "f32"), False, False)
-        joined = ops.reshape(ops.transpose(heard, constant([0, 2, 1, 3])), by_row, False)
-        x = ops.add(x, _linear(joined, weights, f"{name}/attention/linear_2"))
-        wide = _linear(norm(x, weights, f"{name}/ffn/layer_norm"), weights, f"{name}/ffn/linear_0")
-        x = ops.add(x, _linear(ops.gelu(wide, "erf"), weights, f"{name}/ffn/linear_1"))
-    x = norm(x, weights, "layer_norm")
+        again = ops.reshape(ops.transpose(heard, constant([0, 2, 1, 3])), by_row, False)
+        x = feed_forward(ops.add(x, linear(again, weights, f"{name}/attention/linear_2")), weights, f"{name}/ffn")
+    x = norm(x, weights, "decoder/layer_norm")
     return openvino.Model([x.output(0)], kept, [tokens, rows, ahead, beyond, *keys, *values], "whisper_decoder")
 
 
 def _judging_graph(weights: Tensors) -> openvino.Model:
     """Logits of hidden states: in float32, for bfloat16 tells two of a size apart only by their first two digits."""
-    hidden = ops.parameter([-1, weights[_TOKENS].shape[1]], np.float32, name="hidden")
-    made = ops.matmul(hidden, _Quantized.of(weights[_TOKENS]).node(), False, True)
+    hidden = ops.parameter([-1, weights[_TOKENS].shape[1] * GROUP], np.float32, name="hidden")
+    made = ops.matmul(hidden, matrix(weights, _TOKENS), False, True)
     return openvino.Model([made], [hidden], "whisper_logits")
 
 
@@ -285,24 +270,5 @@ def _variable(name: str, heads: int) -> Any:
     return Variable(info)
 
 
-def heads_of(x: openvino.Node, n: int) -> openvino.Node:
-    """(batch, length, n * 64) to (batch, n, length, 64)."""
-    return ops.transpose(ops.reshape(x, constant([0, 0, n, HEAD]), True), constant([0, 2, 1, 3]))
-
-
 def _length(x: openvino.Node) -> openvino.Node:
     return ops.gather(ops.shape_of(x, "i64"), constant([0]), constant(0))
-
-
-def _linear(x: openvino.Node, weights: Tensors, name: str) -> openvino.Node:
-    y = ops.matmul(x, _Quantized.of(weights[f"decoder/{name}/weight"]).node(), False, True)
-    return ops.add(y, constant(weights[f"decoder/{name}/bias"].astype(np.float32)))
-
-
-def norm(x: openvino.Node, weights: Tensors, name: str) -> openvino.Node:
-    gamma, beta = (constant(weights[f"decoder/{name}/{part}"].astype(np.float32)) for part in ("gamma", "beta"))
-    return ops.add(ops.multiply(ops.mvn(x, constant([-1]), True, _EPSILON, "inside_sqrt"), gamma), beta)
-
-
-def constant(value: Any) -> openvino.Node:
-    return ops.constant(np.array(value))

@@ -19,7 +19,18 @@ from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
 from speechcli.backends import ctranslate2_file
-from speechcli.backends.openvino_decoder import HEAD, Decoder, Memory, Tensors, constant, heads_of, norm
+from speechcli.backends.openvino_decoder import Decoder, Memory
+from speechcli.backends.openvino_layers import (
+    HEAD,
+    Tensors,
+    constant,
+    feed_forward,
+    heads_of,
+    in_rows,
+    joined,
+    linear,
+    norm,
+)
 from speechcli.backends.quiet_openvino import compiled, openvino, ops
 from speechcli.backends.whisper_times import REST, Look, Reading, Sound
 from speechcli.numerics.warping import first_columns
@@ -128,19 +139,19 @@ def _graph(weights: Tensors, asked: Sequence[tuple[int, int]]) -> openvino.Model
     heads = width // HEAD
     last = asked[-1][0]
     mine = [[head for layer, head in asked if layer == i] for i in range(last + 1)]
-    weights = {**weights, **_cut(weights, last, mine[last])}
+    weights = in_rows({**weights, **_cut(weights, last, mine[last])})
     tokens = ops.parameter([1, -1, width], np.float32, name="tokens")
     n_keys = [heads] * last + [len(mine[last])]
     keys = [ops.parameter([1, n, HEAD, -1], openvino.Type.bf16, name=f"keys_{i}") for i, n in enumerate(n_keys)]
     values = [ops.parameter([1, heads, -1, HEAD], openvino.Type.bf16, name=f"values_{i}") for i in range(last)]
     x, found = tokens, []
     for i in range(last + 1):
-        name = f"layer_{i}"
+        name = f"decoder/layer_{i}"
         normal = norm(x, weights, f"{name}/self_attention/layer_norm")
-        three = heads_of(_linear(normal, weights, f"{name}/self_attention/linear_0"), 3 * heads)
+        three = heads_of(linear(normal, weights, f"{name}/self_attention/linear_0"), 3 * heads)
         attended = ops.scaled_dot_product_attention(*ops.split(three, constant(1), 3).outputs(), causal=True)
-        x = ops.add(x, _linear(_joined(attended, width), weights, f"{name}/self_attention/linear_1"))
-        query = _linear(norm(x, weights, f"{name}/attention/layer_norm"), weights, f"{name}/attention/linear_0")
+        x = ops.add(x, linear(joined(attended, width), weights, f"{name}/self_attention/linear_1"))
+        query = linear(norm(x, weights, f"{name}/attention/layer_norm"), weights, f"{name}/attention/linear_0")
         query = ops.multiply(heads_of(query, n_keys[i]), constant(np.float32(HEAD**-0.5)))
         looked = ops.softmax(ops.matmul(query, ops.convert(keys[i], "f32"), False, False), -1)
         if i == last:
@@ -149,9 +160,8 @@ def _graph(weights: Tensors, asked: Sequence[tuple[int, int]]) -> openvino.Model
         if mine[i]:
             found.append(ops.gather(looked, constant(mine[i]), constant(1)))
         heard = ops.matmul(looked, ops.convert(values[i], "f32"), False, False)
-        x = ops.add(x, _linear(_joined(heard, width), weights, f"{name}/attention/linear_2"))
-        wide = _linear(norm(x, weights, f"{name}/ffn/layer_norm"), weights, f"{name}/ffn/linear_0")
-        x = ops.add(x, _linear(ops.gelu(wide, "erf"), weights, f"{name}/ffn/linear_1"))
+        x = ops.add(x, linear(joined(heard, width), weights, f"{name}/attention/linear_2"))
+        x = feed_forward(x, weights, f"{name}/ffn")
     return openvino.Model([ops.concat(found, 1)], [tokens, *keys, *values], "whisper_reader")
 
 
@@ -159,16 +169,3 @@ def _cut(weights: Tensors, layer: int, heads: Sequence[int]) -> Tensors:
     """What makes the queries of these heads of a layer."""
     names = [f"decoder/layer_{layer}/attention/linear_0/{part}" for part in ("weight", "bias")]
     return {name: np.concatenate([weights[name][head * HEAD :][:HEAD] for head in heads]) for name in names}
-
-
-def _linear(x: openvino.Node, weights: Tensors, name: str) -> openvino.Node:
-    """In int8, with a scale for each row."""
-    matrix = weights[f"decoder/{name}/weight"].astype(np.float32)
-    scales = np.maximum(np.abs(matrix).max(1, keepdims=True), _LEAST) / 127
-    rounded = ops.convert(constant(np.rint(matrix / scales).astype(np.int8)), "f32")
-    y = ops.matmul(x, ops.multiply(rounded, constant(scales)), False, True)
-    return ops.add(y, constant(weights[f"decoder/{name}/bias"].astype(np.float32)))
-
-
-def _joined(x: openvino.Node, width: int) -> openvino.Node:
-    return ops.reshape(ops.transpose(x, constant([0, 2, 1, 3])), constant([0, 0, width]), True)

@@ -13,6 +13,7 @@ from speechcli.backends import catalog, ctranslate2_file, kept, weights
 from speechcli.errors import DataError
 
 openvino_encoder = pytest.importorskip("speechcli.backends.openvino_encoder")
+openvino_layers = pytest.importorskip("speechcli.backends.openvino_layers")
 quiet_openvino = pytest.importorskip("speechcli.backends.quiet_openvino")
 CLIP = Path(__file__).parent.parent / "data" / "367-130732-0000.flac"
 
@@ -75,7 +76,7 @@ def test_int8_is_rounded_by_groups_and_a_row_of_zeros_stays_zero():
     rows[0, :32], rows[0, 32:] = 1, -0.25  # two groups of one row
     rows[1, 40] = 3
 
-    found = openvino_encoder.in_groups({"encoder/ffn/linear_0/weight": rows})
+    found = openvino_layers.in_groups({"encoder/ffn/linear_0/weight": rows})
 
     rounded, scales = (found[f"encoder/ffn/linear_0/weight{end}"] for end in ("", "_scale"))
     assert rounded.dtype == np.int8

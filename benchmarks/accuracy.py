@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import D, Line, anew, measure, ours, peer
-from recordings import SOUND, recording, words
+from recordings import numbered, recording, sounds, words
 from scoring import counts, normal, pooled, spoken
 
 MARGIN = 0.3  # points
@@ -48,7 +48,7 @@ def on_no_speech(args: argparse.Namespace, scratch: Path) -> tuple[list[Line], d
     What a manifest calls `empty_transcript` has none to hear and is judged with what is made; `transcribe_or_empty`
     is music, tones, and words here and there that nobody wrote down: shown.
     """
-    made = sorted(path for path in recording("no_speech", args).iterdir() if path.suffix in SOUND)
+    made = sounds(recording("no_speech", args))
     groups = {
         "where nobody speaks": [*made, *_expected(args, "empty_transcript")],
         "in odd media, some with words": _expected(args, "transcribe_or_empty"),
@@ -57,7 +57,7 @@ def on_no_speech(args: argparse.Namespace, scratch: Path) -> tuple[list[Line], d
     for what, files in groups.items():
         if not files:
             continue
-        named = _distinct(files, anew(scratch / "in"))
+        named = numbered(files, anew(scratch / "in"))
         written = {}
         for side, command in (("ours", ours), ("D", lambda *given: peer(D, *given, "--vad"))):
             folder = anew(scratch / side)
@@ -87,14 +87,6 @@ def _expected(args: argparse.Namespace, what: str) -> list[Path]:
         return []
     entries = map(json.loads, manifest.read_text(encoding="utf-8").splitlines())
     return [manifest.parent / entry["audio"] for entry in entries if entry.get("expect") == what]
-
-
-def _distinct(files: Sequence[Path], folder: Path) -> list[Path]:
-    """Links to the files, under names that no two share."""
-    links = [folder / f"{i:03d}{path.suffix}" for i, path in enumerate(files)]
-    for link, path in zip(links, files, strict=True):
-        link.symlink_to(path.resolve())
-    return links
 
 
 def _n_words(srt: Path) -> int:

@@ -12,9 +12,7 @@ clips that ship are taken, whose errors are shown and not judged.
 from __future__ import annotations
 
 import json
-import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,7 +25,7 @@ from typing import Any, TypeAlias
 import labelled
 from common import HERE, MB, SPEECHCLI, Line, Run, anew, arguments, begin, measure, publish
 from labelled import Errors, Labelled, Placed, Token, pooled
-from recordings import SEED
+from recordings import SEED, linked
 
 ROWS = ("short", "long", "hour")
 ENOUGH = 500  # labelled words of a set that is judged
@@ -172,10 +170,7 @@ def _utterances(found: Sequence[Labelled], noise: float | None, folder: Path) ->
         stitched(plan, folder)
     else:
         for one, file in zip(found, files, strict=True):
-            try:
-                os.link(one.path, file)
-            except OSError:
-                shutil.copyfile(one.path, file)
+            linked(one.path, file)
     return [Pair(one.name, one.group, file, one.duration, one.tokens) for one, file in zip(found, files, strict=True)]
 
 

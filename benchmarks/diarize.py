@@ -12,8 +12,6 @@ beside the RTTM. Without one, conversations are made of clips that ship: see con
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +23,7 @@ from typing import Any
 
 import scoring_speakers as scoring
 from common import HERE, MB, SPEECHCLI, Line, Run, anew, arguments, begin, measure, publish
+from recordings import linked
 from scoring_speakers import COLLARS, Scored, pooled
 
 ROWS = ("short", "long", "words")
@@ -93,10 +92,7 @@ def listed(folder: Path, sets: Sequence[str], scratch: Path) -> list[Spoken]:
             continue
         source, rttm = folder / one["audio"], folder / one["rttm"]
         sound = scratch / f"{len(out):04d}{source.suffix}"
-        try:
-            os.link(source, sound)
-        except OSError:
-            shutil.copyfile(source, sound)
+        linked(source, sound)
         stm = rttm.with_suffix(".stm")
         out.append(Spoken(one["id"], group, sound, rttm, one["duration_s"], stm if stm.is_file() else None))
     return out

@@ -17,9 +17,10 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,27 @@ def clips(folder: Path | None) -> list[Clip]:
         return [*_beside(HERE.parent / "tests" / "data"), *_beside(sample)]
     manifest = folder / "manifest.jsonl"
     return sorted(_listed(manifest) if manifest.is_file() else _beside(folder), key=lambda clip: clip.name)
+
+
+def sounds(folder: Path) -> list[Path]:
+    """The recordings in a folder, sorted by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SOUND)
+
+
+def linked(source: Path, path: Path) -> None:
+    """The file under another name: a hard link, or a copy where there can be none."""
+    try:
+        os.link(source.resolve(), path)
+    except OSError:
+        shutil.copyfile(source, path)
+
+
+def numbered(sources: Sequence[Path], folder: Path) -> list[Path]:
+    """The files under names that no two share, linked into a folder."""
+    paths = [folder / f"{i:04d}{source.suffix}" for i, source in enumerate(sources)]
+    for source, path in zip(sources, paths, strict=True):
+        linked(source, path)
+    return paths
 
 
 def ffmpeg() -> str:

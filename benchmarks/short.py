@@ -11,7 +11,7 @@ from pathlib import Path
 
 from accuracy import accuracy
 from common import D, Line, against_p, anew, arguments, begin, costs, cpu, measure, peer, publish
-from recordings import SOUND, recording
+from recordings import recording, sounds
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--no-sequential", action="store_true", help="leave out D, which takes a minute or two")
     parser.add_argument("--files", type=int, help="only so many of them")
     args = begin(parser)
-    files = sorted(path for path in recording("short", args).iterdir() if path.suffix.lower() in SOUND)[: args.files]
+    files = sounds(recording("short", args))[: args.files]
     sides = ["P"] if args.no_sequential else ["P", "D"]
     with tempfile.TemporaryDirectory() as scratch:
         pairs = against_p(files, files[0], Path(scratch), args.pairs)

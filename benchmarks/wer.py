@@ -8,15 +8,13 @@ mark is the sequential decoding (beam 5) in int8, without VAD as it comes and wi
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
 
 from common import Line, anew, arguments, begin, measure, ours, peer, publish
-from recordings import Clip, clips, recording, words
+from recordings import Clip, clips, numbered, recording, words
 from scoring import Counts, counts, pooled, spoken
 
 PEERS = {
@@ -38,7 +36,7 @@ def main() -> int:
     chosen += [clip for name in args.built for clip in _built(recording(name, args))]
     names = [name for name in PEERS if name in args.peers.split(",")]
     with tempfile.TemporaryDirectory() as scratch:
-        files = _numbered(chosen, Path(scratch, "in"))
+        files = numbered([clip.path for clip in chosen], anew(Path(scratch, "in")))
         commands = {"ours": ours(files, Path(scratch, "ours"))}
         commands |= {name: peer(PEERS[name][0], files, Path(scratch, name), *PEERS[name][1:]) for name in names}
         heard: dict[str, list[str]] = {}
@@ -68,18 +66,6 @@ def main() -> int:
 def _built(path: Path) -> list[Clip]:
     files = sorted(path.glob("*.mp3")) if path.is_dir() else [path]
     return [Clip(one.name, one, text, path.name) for one in files if (text := words(one)) is not None]
-
-
-def _numbered(chosen: list[Clip], folder: Path) -> list[Path]:
-    """The recordings under names that no two share."""
-    folder.mkdir()
-    files = [folder / f"{i:04d}{clip.path.suffix}" for i, clip in enumerate(chosen)]
-    for clip, file in zip(chosen, files, strict=True):
-        try:
-            os.link(clip.path, file)
-        except OSError:
-            shutil.copyfile(clip.path, file)
-    return files
 
 
 def _show(chosen: list[Clip], errors: dict[str, list[Counts]]) -> None:

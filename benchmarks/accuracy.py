@@ -58,11 +58,10 @@ def on_no_speech(args: argparse.Namespace, scratch: Path) -> tuple[list[Line], d
         if not files:
             continue
         named = numbered(files, anew(scratch / "in"))
-        written = {}
-        for side, command in (("ours", ours), ("D", lambda *given: peer(D, *given, "--vad"))):
-            folder = anew(scratch / side)
-            measure(command(named, folder), may_fail=True)
-            written[side] = sum(_n_words(folder / f"{path.stem}.srt") for path in named)
+        a, b = anew(scratch / "ours"), anew(scratch / "D")
+        measure(ours(named, a), may_fail=True)
+        measure(peer(D, named, b, "--vad"), may_fail=True)
+        written = {"ours": _n_words(a), "D": _n_words(b)}
         limit = float(written["D"]) if not lines else None
         lines.append(
             Line(
@@ -82,12 +81,12 @@ def on_no_speech(args: argparse.Namespace, scratch: Path) -> tuple[list[Line], d
 
 def _expected(args: argparse.Namespace, what: str) -> list[Path]:
     """The recordings of --data of which its manifest expects this."""
-    manifest = Path(args.data) / "manifest.jsonl" if args.data is not None else None
-    if manifest is None or not manifest.is_file():
+    if args.data is None or not (manifest := args.data / "manifest.jsonl").is_file():
         return []
     entries = map(json.loads, manifest.read_text(encoding="utf-8").splitlines())
-    return [manifest.parent / entry["audio"] for entry in entries if entry.get("expect") == what]
+    return [args.data / entry["audio"] for entry in entries if entry.get("expect") == what]
 
 
-def _n_words(srt: Path) -> int:
-    return len(normal(spoken(srt)).split()) if srt.is_file() else 0
+def _n_words(folder: Path) -> int:
+    """Words of the SRT files that were written."""
+    return sum(len(normal(spoken(srt)).split()) for srt in folder.glob("*.srt"))

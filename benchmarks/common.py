@@ -232,6 +232,21 @@ def against_p(inputs: Sequence[Path], warm: Path, scratch: Path, pairs: int) -> 
     )
 
 
+def against_d(
+    what: str,
+    inputs: Sequence[Path],
+    scratch: Path,
+    pairs: Sequence[tuple[Run, Run]],
+    passes: float | None = None,
+    stretch: float | None = None,
+) -> tuple[Line, Run]:
+    """D on these, once, next to the CPU-seconds of ours in the pairs; SRT files in scratch/D."""
+    alone = measure(peer(D, inputs, anew(scratch / "D")))
+    print(f"  D: {alone.cpu:.2f} CPU-s, {alone.wall:.1f} s", flush=True)
+    us = cpu([run for run, _ in pairs])
+    return Line(f"{what}, against D", "CPU-s", us, alone.cpu, us / alone.cpu, "ratio", passes, stretch), alone
+
+
 def anew(folder: Path) -> Path:
     """The folder, empty: what is finished there would not be done again."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from accuracy import accuracy, on_no_speech
-from common import D, Line, against_p, anew, arguments, begin, costs, cpu, measure, peer, publish
+from common import against_d, against_p, arguments, begin, costs, publish
 from recordings import recording
 
 
@@ -29,10 +29,8 @@ def main() -> int:
         lines = costs(f"{what}, against P", pairs, "ratio", 0.6, 0.4, wall)
         raw: dict[str, object] = {"pairs": pairs}
         if not args.no_sequential:
-            alone = measure(peer(D, [long], anew(Path(scratch, "D"))))
-            raw["sequential"], us = alone, cpu([run for run, _ in pairs])
-            print(f"  D: {alone.cpu:.2f} CPU-s, {alone.wall:.1f} s", flush=True)
-            lines.insert(1, Line(f"{what}, against D", "CPU-s", us, alone.cpu, us / alone.cpu, "ratio", 0.3, 0.15))
+            line, raw["sequential"] = against_d(what, [long], Path(scratch), pairs, 0.3, 0.15)
+            lines.insert(1, line)
         more, raw["errors"] = accuracy([long], Path(scratch), sides)
         lines += more
         if not args.no_sequential:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from accuracy import accuracy
-from common import D, Line, against_p, anew, arguments, begin, costs, cpu, measure, peer, publish
+from common import against_d, against_p, arguments, begin, costs, publish
 from recordings import recording, sounds
 
 
@@ -27,10 +27,8 @@ def main() -> int:
         lines = costs(f"{len(files)} files, against P", pairs, "ratio", 0.6, 0.3)
         raw: dict[str, object] = {"pairs": pairs}
         if not args.no_sequential:
-            alone = measure(peer(D, files, anew(Path(scratch, "D"))))
-            raw["sequential"], us = alone, cpu([run for run, _ in pairs])
-            print(f"  D: {alone.cpu:.2f} CPU-s, {alone.wall:.1f} s", flush=True)
-            lines.insert(1, Line(f"{len(files)} files, against D", "CPU-s", us, alone.cpu, us / alone.cpu))
+            line, raw["sequential"] = against_d(f"{len(files)} files", files, Path(scratch), pairs)
+            lines.insert(1, line)
         more, raw["errors"] = accuracy(files, Path(scratch), sides)
         lines += more
     return publish(args, "B2: a hundred short files", "`speechcli transcribe short/*.mp3 -f srt`.", lines, raw)

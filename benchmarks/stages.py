@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from common import HERE, Line, anew, arguments, begin, measure, ours, publish
@@ -37,7 +37,7 @@ class Staged:
 
     whole: float
     children: float
-    stages: dict[str, tuple[int, float]] = field(default_factory=dict)
+    stages: dict[str, tuple[int, float]]
 
     @property
     def rest(self) -> float:

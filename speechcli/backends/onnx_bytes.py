@@ -18,20 +18,25 @@ from numpy.typing import NDArray
 from speechcli.errors import DataError
 
 _IR_VERSION = 8
-_OPSET = 18
-_INT = 2  # AttributeProto.AttributeType
+_OPERATORS: Mapping[str, int] = {"": 18}  # the version of each domain
+_FLOAT, _INT, _INTS = 1, 2, 7  # AttributeProto.AttributeType
 _TYPES: Mapping[int, np.dtype[Any]] = {1: np.dtype("<f4"), 7: np.dtype("<i8")}  # TensorProto.DataType
-_Value: TypeAlias = int | str | bytes  # a message, as its bytes, too
+_Value: TypeAlias = float | int | str | bytes  # a message, as its bytes, too
+Attribute: TypeAlias = float | int | Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An operator. inputs, outputs: names of values; "" for an input that is left out. settings: its attributes."""
+    """An operator of a domain, ONNX's own by default. inputs, outputs: names of values; "" for one that is left out.
+
+    settings: its attributes. It goes by the name of its first output where onnxruntime speaks of it.
+    """
 
     op: str
     inputs: Sequence[str]
     outputs: Sequence[str]
-    settings: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, Attribute] = field(default_factory=dict)
+    domain: str = ""
 
 
 def weights(path: Path) -> dict[str, NDArray[Any]]:
@@ -45,27 +50,56 @@ def weights(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def written(
-    nodes: Sequence[Node], initializers: Mapping[str, NDArray[Any]], inputs: Sequence[str], outputs: Sequence[str]
+    nodes: Sequence[Node],
+    initializers: Mapping[str, NDArray[Any]],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    *,
+    shapes: Mapping[str, Sequence[int]] = {},
+    operators: Mapping[str, int] = _OPERATORS,
+    apart: bool = False,
 ) -> bytes:
-    """A model of one graph; inputs and outputs are float32, of any shape, the initializers float32 or int64."""
+    """A model of one graph; inputs and outputs are float32, the initializers float32 or int64.
+
+    shapes: of inputs and outputs by name; the others may have any. operators: the version of each domain.
+    apart: the numbers of the initializers are not written, but given to the session; the 2 GB that a protobuf may
+    have are no bound then.
+    """
     graph = b"".join(_field(1, _node(node)) for node in nodes) + _field(2, "graph")
-    graph += b"".join(_field(5, _initializer(name, array)) for name, array in initializers.items())
-    value = _field(2, _field(1, _field(1, 1)))  # TypeProto.tensor_type.elem_type: float32
-    graph += b"".join(_field(11, _field(1, name) + value) for name in inputs)
-    graph += b"".join(_field(12, _field(1, name) + value) for name in outputs)
-    return _field(1, _IR_VERSION) + _field(7, graph) + _field(8, _field(2, _OPSET))
+    graph += b"".join(_field(5, _initializer(name, array, apart)) for name, array in initializers.items())
+    graph += b"".join(_field(11, _end(name, shapes.get(name))) for name in inputs)
+    graph += b"".join(_field(12, _end(name, shapes.get(name))) for name in outputs)
+    versions = (_field(8, _field(1, domain) + _field(2, version)) for domain, version in operators.items())
+    return _field(1, _IR_VERSION) + _field(7, graph) + b"".join(versions)
 
 
 def _node(node: Node) -> bytes:
     made = b"".join(_field(1, name) for name in node.inputs) + b"".join(_field(2, name) for name in node.outputs)
-    settings = (_field(1, name) + _field(3, number) + _field(20, _INT) for name, number in node.settings.items())
-    return made + _field(4, node.op) + b"".join(_field(5, setting) for setting in settings)
+    made += _field(3, node.outputs[0]) + _field(4, node.op)
+    return made + b"".join(_field(5, _attribute(*item)) for item in node.settings.items()) + _field(7, node.domain)
 
 
-def _initializer(name: str, array: NDArray[Any]) -> bytes:
+def _attribute(name: str, value: Attribute) -> bytes:
+    if isinstance(value, float):
+        return _field(1, name) + _field(2, value) + _field(20, _FLOAT)
+    if isinstance(value, int):
+        return _field(1, name) + _field(3, value) + _field(20, _INT)
+    return _field(1, name) + b"".join(_field(8, number) for number in value) + _field(20, _INTS)
+
+
+def _initializer(name: str, array: NDArray[Any], apart: bool) -> bytes:
     kind = next(kind for kind, dtype in _TYPES.items() if dtype == array.dtype)
-    dims = b"".join(_field(1, size) for size in array.shape)
-    return dims + _field(2, kind) + _field(8, name) + _field(9, np.ascontiguousarray(array, _TYPES[kind]).tobytes())
+    made = b"".join(_field(1, size) for size in array.shape) + _field(2, kind) + _field(8, name)
+    if not apart:
+        return made + _field(9, np.ascontiguousarray(array, _TYPES[kind]).tobytes())
+    place = {"location": "given", "offset": "0", "length": str(array.nbytes)}  # as if they lay in another file
+    return made + b"".join(_field(13, _field(1, k) + _field(2, v)) for k, v in place.items()) + _field(14, 1)
+
+
+def _end(name: str, shape: Sequence[int] | None) -> bytes:
+    """A ValueInfoProto of an input or output: TypeProto.tensor_type with elem_type 1, float32, and its shape."""
+    dims = b"" if shape is None else _field(2, b"".join(_field(1, _field(1, size)) for size in shape))
+    return _field(1, name) + _field(2, _field(1, _field(1, 1) + dims))
 
 
 def _tensor(data: _Value) -> tuple[str, NDArray[Any] | None]:
@@ -117,12 +151,19 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 def _field(number: int, value: _Value) -> bytes:
     if isinstance(value, int):
         return _varint(number << 3) + _varint(value)
+    if isinstance(value, float):
+        return _varint(number << 3 | 5) + struct.pack("<f", value)
     data = value.encode() if isinstance(value, str) else value
     return _varint(number << 3 | 2) + _varint(len(data)) + data
 
 
 def _varint(number: int) -> bytes:
-    """A number that is not negative."""
+    """A number in seven bits a byte, the lowest first; one that is negative as 64 bits.
+
+    >>> _varint(1), _varint(300).hex(), len(_varint(-1))
+    (b'\\x01', 'ac02', 10)
+    """
+    number &= (1 << 64) - 1
     made = bytearray()
     while number > 0x7F:
         made.append(number & 0x7F | 0x80)

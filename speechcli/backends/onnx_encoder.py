@@ -1,14 +1,12 @@
 """Whisper's encoder in ONNX Runtime, for machines without OpenVINO: its attention keeps its scores in the cache too.
 
 The graph is written here from CTranslate2's weights, a few kilobytes that only name them: the `onnx` package is not
-needed, no file is, and the 2 GB a protobuf may have are no bound. Sources: onnx/onnx.proto for the numbers of the
-fields; onnxruntime/docs/ContribOperators.md for MultiHeadAttention.
+needed, no file is, and the 2 GB a protobuf may have are no bound. Source: onnxruntime/docs/ContribOperators.md for
+MultiHeadAttention.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,19 +16,18 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from speechcli.backends import ctranslate2_file
+from speechcli.backends.onnx_bytes import Attribute, Node, written
 from speechcli.errors import DataError
 
 FRAMES = 3000  # mel frames it was taught, 10 ms each; it gives half as many
 _HEAD = 64  # width of an attention head in every Whisper
 _EPSILON = 1e-5
-_IR, _OPSET = 8, 17  # versions of the format, and of the operators: the first with LayerNormalization
 _OURS = "com.microsoft"  # the domain of onnxruntime's own operators
-_FLOAT = 1  # type of a tensor
+_OPERATORS = {"": 17, _OURS: 1}  # versions: the first with LayerNormalization
 # They share no ancestor but Exception.
 _FAILURES = (failures.Fail, failures.InvalidArgument, failures.InvalidGraph, failures.NotImplemented)
 
 Tensors: TypeAlias = dict[str, NDArray[np.floating[Any]]]
-Attribute: TypeAlias = float | int | Sequence[int]
 
 
 class Encoder:
@@ -75,18 +72,16 @@ class _Graph:
     def __init__(self, stored: Tensors, n_frames: int) -> None:
         self.weights: dict[str, NDArray[np.float32]] = {}
         self._stored = stored
-        self._nodes: list[bytes] = []
+        self._nodes: list[Node] = []
         n_mels = stored["encoder/conv1/weight"].shape[1]
-        self._shapes = ((1, n_mels, n_frames), (1, n_frames // 2, stored["encoder/conv2/bias"].shape[0]))
         self._output = self._encoded(n_frames)
+        width = stored["encoder/conv2/bias"].shape[0]
+        self._shapes = {"features": (1, n_mels, n_frames), self._output: (1, n_frames // 2, width)}
 
     def model(self) -> bytes:
         """A whole ModelProto."""
-        tensors = [_bytes(5, _tensor(name, array)) for name, array in self.weights.items()]
-        ends = [_bytes(11, _value("features", self._shapes[0])), _bytes(12, _value(self._output, self._shapes[1]))]
-        graph = b"".join([*self._nodes, _bytes(2, b"whisper_encoder"), *tensors, *ends])
-        operators = (_int(2, _OPSET), _bytes(1, _OURS.encode()) + _int(2, 1))
-        return _int(1, _IR) + _bytes(7, graph) + b"".join(_bytes(8, operator) for operator in operators)
+        ends = (["features"], [self._output])
+        return written(self._nodes, self.weights, *ends, shapes=self._shapes, operators=_OPERATORS, apart=True)
 
     def _encoded(self, n_frames: int) -> str:
         x = self._convolution(self._convolution("features", "conv1", 1), "conv2", 2)
@@ -138,57 +133,5 @@ class _Graph:
         """Appends a node; the name of what it gives."""
         output = f"{operator}_{len(self._nodes)}"
         domain = _OURS if operator in ("MultiHeadAttention", "Gelu") else ""
-        fields = [_bytes(1, name.encode()) for name in inputs]
-        fields += [_bytes(2, output.encode()), _bytes(3, output.encode()), _bytes(4, operator.encode())]
-        fields += [_bytes(5, _attribute(name, value)) for name, value in attributes.items()]
-        self._nodes.append(_bytes(1, b"".join([*fields, _bytes(7, domain.encode())])))
+        self._nodes.append(Node(operator, inputs, [output], attributes, domain))
         return output
-
-
-def _attribute(name: str, value: Attribute) -> bytes:
-    named = _bytes(1, name.encode())
-    if isinstance(value, float):
-        return named + _key(2, 5) + struct.pack("<f", value) + _int(20, 1)
-    if isinstance(value, int):
-        return named + _int(3, value) + _int(20, 2)
-    return named + b"".join(_int(8, number) for number in value) + _int(20, 7)
-
-
-def _tensor(name: str, array: NDArray[np.float32]) -> bytes:
-    """One whose numbers are given to the session apart: for the format they lie in another file."""
-    place = {"location": "given", "offset": "0", "length": str(array.nbytes)}
-    entries = [_bytes(13, _bytes(1, k.encode()) + _bytes(2, v.encode())) for k, v in place.items()]
-    dims = [_int(1, n) for n in array.shape]
-    return b"".join([*dims, _int(2, _FLOAT), _bytes(8, name.encode()), *entries, _int(14, 1)])
-
-
-def _value(name: str, shape: Sequence[int]) -> bytes:
-    dims = b"".join(_bytes(1, _int(1, n)) for n in shape)
-    return _bytes(1, name.encode()) + _bytes(2, _bytes(1, _int(1, _FLOAT) + _bytes(2, dims)))
-
-
-def _int(field: int, value: int) -> bytes:
-    return _key(field, 0) + _varint(value)
-
-
-def _bytes(field: int, data: bytes) -> bytes:
-    return _key(field, 2) + _varint(len(data)) + data
-
-
-def _key(field: int, wire: int) -> bytes:
-    return _varint(field << 3 | wire)
-
-
-def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; negative numbers as 64 bits.
-
-    >>> _varint(1), _varint(300).hex(), len(_varint(-1))
-    (b'\\x01', 'ac02', 10)
-    """
-    value &= (1 << 64) - 1
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

@@ -1,5 +1,7 @@
 """Graphs of ONNX written here are what onnxruntime runs, and their weights come back."""
 
+import math
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -39,6 +41,29 @@ def test_onnxruntime_runs_what_is_written_with_attributes_and_inputs_left_out():
     np.testing.assert_allclose(
         h.reshape(-1), sigmoid(o) * np.tanh(sigmoid(f) * 0.5 + sigmoid(i) * np.tanh(g)), atol=1e-5
     )
+
+
+def test_initializers_given_apart_domains_shapes_and_attributes_of_all_kinds_are_what_onnxruntime_runs():
+    given = {"slope": np.array([2, -1], np.float32), "shift": np.array([0.5, 0], np.float32)}
+    nodes = [
+        Node("Transpose", ["x"], ["turned"], {"perm": [1, 0]}),
+        Node("LayerNormalization", ["turned", "slope", "shift"], ["normal"], {"axis": -1, "epsilon": 0.75}),
+        Node("Gelu", ["normal"], ["y"], domain="com.microsoft"),
+    ]
+    versions = {"": 17, "com.microsoft": 1}
+    made = written(nodes, given, ["x"], ["y"], shapes={"x": (2, 3), "y": (3, 2)}, operators=versions, apart=True)
+    options = onnxruntime.SessionOptions()
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in given.values()]
+    options.add_external_initializers(list(given), values)
+    session = onnxruntime.InferenceSession(made, options, providers=["CPUExecutionProvider"])
+    x = RNG.standard_normal((2, 3)).astype(np.float32)
+
+    (y,) = session.run(None, {"x": x})
+
+    normal = (x.T - x.T.mean(1, keepdims=True)) / np.sqrt(x.T.var(1, keepdims=True) + 0.75)
+    scaled = normal * given["slope"] + given["shift"]
+    np.testing.assert_allclose(y, scaled / 2 * (1 + np.vectorize(math.erf)(scaled / math.sqrt(2))), atol=1e-5)
+    assert [value.shape for value in (*session.get_inputs(), *session.get_outputs())] == [[2, 3], [3, 2]]
 
 
 def test_weights_come_back_as_they_were(tmp_path):

@@ -8,8 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speechcli.backends.encoders import Model, place_of
-from speechcli.errors import DataError, UnavailableError
+from speechcli.backends.encoders import Model, had, place_of
 
 if TYPE_CHECKING:
     from speechcli.backends.openvino_decoder import Decoder
@@ -34,17 +33,7 @@ def opened(model: Model, heads: Heads, wanted: str) -> Engine | None:
     exact = place.device != "cpu" or not place.compute_type.startswith("int8")
     if wanted == "ctranslate2" or (wanted == "auto" and (exact or not find_spec("openvino"))):
         return None
-    try:
-        return _opened(model, heads, wanted)
-    except ImportError as error:
-        if wanted == "auto":
-            return None
-        raise UnavailableError(f"decoder={wanted} needs OpenVINO ({error})", "pip install openvino") from error
-    except (RuntimeError, DataError, KeyError) as error:  # this processor, these shapes, this file are not known to it
-        if wanted == "auto":
-            return None  # CTranslate2 may know them, or says what is wrong
-        told = str(error).strip().rpartition("\n")[2]  # where it was comes first
-        raise UnavailableError(f"decoder={wanted} cannot be had here ({told})", "use --set decoder=auto") from error
+    return had("decoder", wanted, lambda: _opened(model, heads, wanted))
 
 
 def _opened(model: Model, heads: Heads, wanted: str) -> Engine | None:

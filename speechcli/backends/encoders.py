@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import metadata
 from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from speechcli.backends import catalog, kept
 from speechcli.core.span import Seconds
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from speechcli.backends.openvino_encoder import Precision
     from speechcli.backends.placement import Placement
+
+T = TypeVar("T")
 
 # Those of OpenVINO in the order of their exactness, which is that of their error in `openvino_encoder`.
 PRECISIONS: Mapping[str, Precision] = {"openvino-f32": "float32", "openvino-bf16": "bfloat16", "openvino-int8": "int8"}
@@ -82,20 +84,32 @@ def opened(model: Model, wanted: str = "auto") -> Encoder | None:
         raise UsageError(f"encoder={wanted} and --dtype float32 exclude each other", "leave one of them out")
     if wanted == "auto" and model.place.device != "cpu":
         return None
-    try:
+
+    def opening() -> Encoder | None:
         name = chosen(model.exact, wanted) if wanted in ("auto", "openvino") else wanted
         return None if name == OWN else _OPEN[name.partition("-")[0]](name, model)
+
+    return had("encoder", wanted, opening)
+
+
+def had(part: str, wanted: str, opening: Callable[[], T | None]) -> T | None:
+    """A part of Whisper from another engine than CTranslate2, or None where that cannot be had and wanted is "auto".
+
+    Raises UnavailableError where it was asked for by name.
+    """
+    try:
+        return opening()
     except ImportError as error:
         if wanted == "auto":
             return None
         package = "ONNX Runtime" if wanted == "onnxruntime" else "OpenVINO"
         hint = f"pip install {wanted.partition('-')[0]}"
-        raise UnavailableError(f"encoder={wanted} needs {package} ({error})", hint) from error
+        raise UnavailableError(f"{part}={wanted} needs {package} ({error})", hint) from error
     except (RuntimeError, DataError, KeyError) as error:  # this processor, these shapes, this file are not known to it
         if wanted == "auto":
             return None  # CTranslate2 may know them, or says what is wrong
         told = str(error).strip().rpartition("\n")[2]  # where it was comes first
-        raise UnavailableError(f"encoder={wanted} cannot be had here ({told})", "use --set encoder=auto") from error
+        raise UnavailableError(f"{part}={wanted} cannot be had here ({told})", f"use --set {part}=auto") from error
 
 
 def chosen(exact: bool, wanted: str = "auto") -> str:

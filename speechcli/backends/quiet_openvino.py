@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -29,9 +30,16 @@ _MOST = 1 << 30  # bytes of what was compiled that are kept: the encoder of tiny
 _ = openvino.Tensor(np.zeros(1, np.float32)).data
 
 
+@cache
 def has_bfloat16() -> bool:
     """Whether the processor computes in it, which is not to say that it is fast."""
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@cache
+def _core() -> openvino.Core:
+    """The engine itself: all models of a process share it."""
+    return openvino.Core()
 
 
 class Compiled:
@@ -44,7 +52,7 @@ class Compiled:
 
         group: so many inputs of a layer share a scale, where its weights are int8: they are rounded too.
         """
-        core = openvino.Core()
+        core = _core()
         short = rough and has_bfloat16()
         self.precision = "bfloat16" if short else "float32"
         told = {

@@ -51,6 +51,7 @@ from speechcli.errors import UsageError
 
 if TYPE_CHECKING:
     from speechcli.backends.decoders import Engine
+    from speechcli.backends.encoders import Encoder
     from speechcli.backends.placement import Placement
 
 RATE = 16000  # Hz
@@ -131,14 +132,6 @@ class Decoder(Protocol):
     ) -> list[Found]:
         """What is said in each; see `whisper_search.search`."""
         ...
-
-
-class Encoder(Protocol):
-    """Log-mel features, shape (1, mels, frames), to hidden states, (1, frames / 2, width), from several threads."""
-
-    frames: int
-
-    def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,7 @@ class Aligner:
         self._read = compiled(make, lanes, threads, False, decoder.width, cache)
 
     def __call__(self, sound: Sound, tokenizer: Tokenizer) -> Look:
-        own = sound.silence(_SILENCE)
-        rest = self._rest if own is None else self._decoder.memory(own)
+        rest = self._rest if sound.silence(_SILENCE) is None else sound.memory  # of either, the end
         return partial(self._look, sound.memory, rest, tokenizer)
 
     @cached_property

@@ -6,7 +6,35 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from spoken import clip
+
+from speechcli.backends import catalog, kept, weights
+
+
+@pytest.fixture(scope="session")
+def tiny_en() -> Path:
+    """The folder of the weights that ship."""
+    return weights.of_package(catalog.find("embedded")).folder
+
+
+@pytest.fixture(scope="session")
+def features(tiny_en) -> np.ndarray:
+    """A clip's log-mel features by faster-whisper, (1, mels, 3000)."""
+    from faster_whisper import WhisperModel
+
+    mel = WhisperModel(str(tiny_en), device="cpu").feature_extractor(clip("367-130732-0000").samples)[:, :3000]
+    padded = np.zeros((1, mel.shape[0], 3000), np.float32)
+    padded[0, :, : mel.shape[1]] = mel
+    return padded
+
+
+@pytest.fixture
+def engines_cache(tmp_path, monkeypatch) -> Path:
+    """Where engines keep what they measured and compiled, in a cache of the user's that is empty."""
+    monkeypatch.setattr(kept, "user_cache_path", lambda name: tmp_path / "cache" / name)
+    return tmp_path / "cache" / "speechcli" / "encoders"
 
 
 @pytest.fixture

@@ -19,48 +19,23 @@ from pathlib import Path
 import ctranslate2
 import numpy as np
 import pytest
-import soundfile
 from ctranslate2.specs import WhisperSpec
-from faster_whisper import WhisperModel
 
 import speechcli
-from speechcli.backends import catalog, ctranslate2_file, encoders, kept, placement, registry, weights
+from speechcli.backends import ctranslate2_file, encoders, kept, placement, registry
 from speechcli.backends.encoders import Model
 from speechcli.backends.registry import Wanted
 from speechcli.errors import UnavailableError, UsageError
 
-CLIP = Path(__file__).parent.parent / "data" / "367-130732-0000.flac"
 SAMPLE = Path(encoders.__file__).parent.parent / "sample" / "two_cities.mp3"
-FUSED = tuple(name for name in (*encoders.PRECISIONS, "onnxruntime"))
+FUSED = (*encoders.PRECISIONS, "onnxruntime")
 BOUNDS = {"openvino-f32": 1e-4, "onnxruntime": 1e-4, "openvino-bf16": 0.02, "openvino-int8": 0.03}
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs OpenVINO: pip install openvino")
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch) -> Path:
-    """The user's cache, empty."""
-    monkeypatch.setattr(kept, "user_cache_path", lambda name: tmp_path / "cache" / name)
-    return tmp_path / "cache" / "speechcli" / "encoders"
-
-
 @pytest.fixture(scope="module")
-def folder() -> Path:
-    return weights.of_package(catalog.find("embedded")).folder
-
-
-@pytest.fixture(scope="module")
-def features(folder) -> np.ndarray:
-    samples, rate = soundfile.read(CLIP, dtype="float32")
-    assert rate == 16000
-    mel = WhisperModel(str(folder), device="cpu").feature_extractor(samples)[:, :3000]
-    padded = np.zeros((1, mel.shape[0], 3000), np.float32)
-    padded[0, :, : mel.shape[1]] = mel
-    return padded
-
-
-@pytest.fixture(scope="module")
-def reference(folder, features) -> np.ndarray:
-    return own(folder, features)
+def reference(tiny_en, features) -> np.ndarray:
+    return own(tiny_en, features)
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +122,8 @@ def keep(seconds: dict[str, float | None], exact: bool = False) -> None:
 
 
 @pytest.mark.parametrize("name", FUSED)
-def test_each_engine_gives_what_ctranslate2_gives_in_float32(name, folder, features, reference):
-    encoder = opened(name, model(folder))
+def test_each_engine_gives_what_ctranslate2_gives_in_float32(name, tiny_en, features, reference):
+    encoder = opened(name, model(tiny_en))
 
     found = encoder(features)
 
@@ -171,16 +146,16 @@ def test_another_whisper_whose_sizes_are_all_different_is_encoded_too(name, stor
 
 
 @pytest.mark.parametrize("name", FUSED)
-def test_less_sound_at_once_where_that_is_wanted(name, folder, features):
-    encoder = opened(name, model(folder, seconds=10.0))
+def test_less_sound_at_once_where_that_is_wanted(name, tiny_en, features):
+    encoder = opened(name, model(tiny_en, seconds=10.0))
 
     assert encoder.frames == 1000
     assert encoder(features[:, :, :1000]).shape == (1, 500, 384)
 
 
 @pytest.mark.parametrize("name", FUSED)
-def test_several_threads_may_call_it_at_once(name, folder, features):
-    encoder = opened(name, model(folder))
+def test_several_threads_may_call_it_at_once(name, tiny_en, features):
+    encoder = opened(name, model(tiny_en))
     alone = encoder(features)
     answers: list[np.ndarray] = []
     threads = [threading.Thread(target=lambda: answers.append(encoder(features))) for _ in range(3)]
@@ -194,18 +169,18 @@ def test_several_threads_may_call_it_at_once(name, folder, features):
     assert all((answer == alone).all() for answer in answers)
 
 
-def test_the_first_layers_of_a_model_are_a_model(folder, features, tmp_path):
+def test_the_first_layers_of_a_model_are_a_model(tiny_en, features, tmp_path):
     """Two engines read what was cut, and agree on it; it is not the whole."""
     for name in ("config.json", "vocabulary.txt"):
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
+        (tmp_path / name).write_bytes((tiny_en / name).read_bytes())
 
-    ctranslate2_file.first_layers(folder / "model.bin", tmp_path / "model.bin")
+    ctranslate2_file.first_layers(tiny_en / "model.bin", tmp_path / "model.bin")
 
     names = ctranslate2_file.tensors(tmp_path / "model.bin", "")
     assert {int(n) for name in names for n in re.findall(r"layer_(\d+)", name)} == {0}
     cut = own(tmp_path, features)
     assert difference(opened("onnxruntime", model(tmp_path))(features), cut) < 1e-4
-    assert difference(cut, own(folder, features)) > 0.1
+    assert difference(cut, own(tiny_en, features)) > 0.1
 
 
 # --- which one ---
@@ -226,7 +201,7 @@ def test_what_is_less_exact_must_be_much_faster(seconds, name):
     assert encoders.fastest(seconds) == name
 
 
-def test_the_engine_is_measured_once_and_remembered(cache):
+def test_the_engine_is_measured_once_and_remembered(engines_cache):
     assert encoders.known() is None
 
     first = encoders.chosen(exact=False)
@@ -237,22 +212,22 @@ def test_the_engine_is_measured_once_and_remembered(cache):
     assert [first] == [name for name in (*FUSED, "ctranslate2") if name == encoders.fastest(measured)]
     assert encoders.chosen(exact=False) == first
     assert encoders.known() == measured  # to the digit: nothing was measured again
-    assert len(list(cache.iterdir())) == 1
+    assert len(list(engines_cache.iterdir())) == 1
 
 
-def test_where_nothing_can_be_measured_what_is_remembered_counts_or_else_what_is_exact(cache, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(cache / "nowhere"))
+def test_where_nothing_can_be_measured_what_is_remembered_counts_or_else_what_is_exact(engines_cache, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(engines_cache / "nowhere"))
     keep({"ctranslate2": 1.0})
 
     assert encoders.chosen(exact=False) == "ctranslate2"
-    (path,) = cache.iterdir()
+    (path,) = engines_cache.iterdir()
     path.unlink()
     assert encoders.chosen(exact=False) in ("openvino-f32", "onnxruntime")
     assert encoders.known() is None
 
 
 @needs_openvino
-def test_what_was_measured_decides_for_every_model(cache, random_whisper):
+def test_what_was_measured_decides_for_every_model(engines_cache, random_whisper):
     keep({"openvino-f32": 3.0, "openvino-int8": 1.0, "ctranslate2": 2.0})
     of_int8 = encoders.opened(model(random_whisper(None)))
     keep({"openvino-f32": 3.0, "openvino-int8": 2.9, "ctranslate2": 9.0})
@@ -264,7 +239,7 @@ def test_what_was_measured_decides_for_every_model(cache, random_whisper):
     assert encoders.opened(model(random_whisper(None)), "openvino").precision == "float32"  # the fastest of its own
 
 
-def test_the_transcript_tells_which_it_was(cache):
+def test_the_transcript_tells_which_it_was(engines_cache):
     keep({"ctranslate2": 1.0})
     own = {"decoder": "ctranslate2"}
     ctranslates = registry.open_transcriber(registry.resolve(Wanted(settings=own)))
@@ -276,13 +251,13 @@ def test_the_transcript_tells_which_it_was(cache):
 
 
 @needs_openvino
-def test_who_asks_for_float32_gets_nothing_else(cache, folder):
+def test_who_asks_for_float32_gets_nothing_else(engines_cache, tiny_en):
     for exact in (False, True):
         keep({"openvino-f32": 5.0, "openvino-bf16": 1.0, "openvino-int8": 1.0, "ctranslate2": 9.0}, exact)
 
-    assert encoders.opened(model(folder, "float32")).precision == "float32"
+    assert encoders.opened(model(tiny_en, "float32")).precision == "float32"
     with pytest.raises(UsageError, match="encoder=openvino-int8 and --dtype float32 exclude each other"):
-        encoders.opened(model(folder, "float32"), "openvino-int8")
+        encoders.opened(model(tiny_en, "float32"), "openvino-int8")
 
 
 def test_an_engine_that_nobody_knows_is_one_clear_line():
@@ -290,7 +265,7 @@ def test_an_engine_that_nobody_knows_is_one_clear_line():
         registry.open_transcriber(registry.resolve(Wanted(settings={"encoder": "steam"})))
 
 
-def test_a_file_that_only_ctranslate2_may_know_is_left_to_it(cache, tmp_path):
+def test_a_file_that_only_ctranslate2_may_know_is_left_to_it(engines_cache, tmp_path):
     """A later version of the format, or none at all: not for us to say, unless the engine was asked for."""
     (tmp_path / "model.bin").write_bytes(b"\x07\0\0\0" + bytes(50))
     keep({"openvino-f32": 1.0, "onnxruntime": 1.0, "ctranslate2": 9.0})
@@ -302,7 +277,7 @@ def test_a_file_that_only_ctranslate2_may_know_is_left_to_it(cache, tmp_path):
 
 @pytest.mark.parametrize("name", FUSED)
 def test_weights_that_do_not_fit_together_are_left_to_ctranslate2_or_told_in_a_line(
-    name, cache, random_whisper, tmp_path
+    name, engines_cache, random_whisper, tmp_path
 ):
     variable = b"encoder/layer_1/ffn/linear_1/weight\0"
     right, wrong = (variable + struct.pack("<B2I", 2, *shape) for shape in ((128, 512), (512, 128)))
@@ -321,24 +296,24 @@ def test_weights_that_do_not_fit_together_are_left_to_ctranslate2_or_told_in_a_l
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0\0\0\0", b'{"ctranslate2": 1.0}'], ids=["empty", "zeros", "unchecked"])
-def test_a_damaged_memory_is_none(cache, damage):
+def test_a_damaged_memory_is_none(engines_cache, damage):
     keep({"ctranslate2": 1.0})
-    (path,) = cache.iterdir()
+    (path,) = engines_cache.iterdir()
     path.write_bytes(damage)
 
     assert encoders.known() is None
 
 
 @pytest.mark.parametrize("facts", [b'{"ctranslate2": "fast"}', b"[1]", b"{}", b"nothing"])
-def test_facts_of_another_shape_are_none(cache, facts):
+def test_facts_of_another_shape_are_none(engines_cache, facts):
     kept.write(encoders.place_of(encoders._candidates(False), False), facts)
 
     assert encoders.known() is None
 
 
-def test_a_damaged_memory_is_made_anew(cache):
+def test_a_damaged_memory_is_made_anew(engines_cache):
     keep({"ctranslate2": 1.0}, exact=True)
-    (path,) = cache.iterdir()
+    (path,) = engines_cache.iterdir()
     path.write_bytes(b"damaged")
 
     found = encoders.chosen(exact=True)
@@ -346,7 +321,7 @@ def test_a_damaged_memory_is_made_anew(cache):
     measured = encoders.known(exact=True)
     assert measured is not None
     assert encoders.fastest(measured) == found
-    assert [file.name for file in cache.iterdir()] == [path.name]
+    assert [file.name for file in engines_cache.iterdir()] == [path.name]
 
 
 def test_where_nothing_can_be_written_it_is_measured_and_nothing_is_said(tmp_path, monkeypatch, capfd):
@@ -367,7 +342,7 @@ def test_the_new_one_stays_though_it_alone_is_too_large(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["b.blob"]
 
 
-def test_of_two_processes_that_measure_at_once_the_first_decides(cache):
+def test_of_two_processes_that_measure_at_once_the_first_decides(engines_cache):
     """The other says so while this one measures, or before; what it says is what nobody could measure."""
 
     def other() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from spoken import clip, said, words, wrong
 
-from speechcli.backends import catalog, ctranslate2_decoder, decoders, encoders, kept, placement, registry, weights
+from speechcli.backends import ctranslate2_decoder, decoders, encoders, kept, placement, registry
 from speechcli.backends.base import Hints
 from speechcli.backends.registry import Wanted
 from speechcli.backends.whisper_search import Found, Rules
@@ -60,27 +60,15 @@ def speech(transcriber) -> Speech:
 
 
 @pytest.fixture(scope="module")
-def folder() -> Path:
-    return weights.of_package(catalog.find("embedded")).folder
+def decoder(tiny_en):
+    return openvino_decoder.Decoder(tiny_en / "model.bin", LANES, 1)
 
 
 @pytest.fixture(scope="module")
-def decoder(folder):
-    return openvino_decoder.Decoder(folder / "model.bin", LANES, 1)
-
-
-@pytest.fixture(scope="module")
-def reference(folder) -> ctranslate2_decoder.Decoder:
+def reference(tiny_en) -> ctranslate2_decoder.Decoder:
     """CTranslate2's, in float32."""
-    model = ctranslate2.models.Whisper(str(folder), device="cpu", compute_type="float32", intra_threads=1)
+    model = ctranslate2.models.Whisper(str(tiny_en), device="cpu", compute_type="float32", intra_threads=1)
     return ctranslate2_decoder.Decoder(model)
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch) -> Path:
-    """Of what was compiled, in a cache of the user's that is empty."""
-    monkeypatch.setattr(kept, "user_cache_path", lambda name: tmp_path / "cache" / name)
-    return tmp_path / "cache" / "speechcli" / "encoders"
 
 
 @pytest.fixture
@@ -209,16 +197,16 @@ def test_the_rest_is_of_a_length_that_others_have(speech, reference, begin, fram
 # --- what was compiled ---
 
 
-def test_what_was_compiled_is_read_back_and_made_anew_where_it_is_damaged(folder, speech, cache):
+def test_what_was_compiled_is_read_back_and_made_anew_where_it_is_damaged(tiny_en, speech, engines_cache):
     def heard() -> list[Found]:
-        engine = decoders.opened(model(folder, "known"), TINY_EN, "openvino")
+        engine = decoders.opened(model(tiny_en, "known"), TINY_EN, "openvino")
         return speech.heard(engine.decoder, 1, [1, 4])
 
     first = heard()
-    files = {path: path.read_bytes() for path in cache.glob("*.blob")}
+    files = {path: path.read_bytes() for path in engines_cache.glob("*.blob")}
     made = {path: path.stat().st_ino for path in files}
     second = heard()
-    read_back = {path: path.stat().st_ino for path in cache.glob("*.blob")}
+    read_back = {path: path.stat().st_ino for path in engines_cache.glob("*.blob")}
     for path, data in files.items():
         path.write_bytes(data[:1000] + b"damage" + data[1006:])
     third = heard()
@@ -226,13 +214,13 @@ def test_what_was_compiled_is_read_back_and_made_anew_where_it_is_damaged(folder
     assert len(files) == 3
     assert read_back == made  # nothing was written again
     assert first == second == third
-    assert {path for path in cache.iterdir() if kept.read(path) is not None} == set(files)
+    assert {path for path in engines_cache.iterdir() if kept.read(path) is not None} == set(files)
 
 
-def test_where_nothing_can_be_written_it_is_heard_all_the_same(folder, speech, tmp_path, monkeypatch, capfd):
+def test_where_nothing_can_be_written_it_is_heard_all_the_same(tiny_en, speech, tmp_path, monkeypatch, capfd):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(kept, "user_cache_path", lambda name: tmp_path / "file" / name)
-    engine = decoders.opened(model(folder, "known"), TINY_EN, "openvino")
+    engine = decoders.opened(model(tiny_en, "known"), TINY_EN, "openvino")
 
     assert speech.heard(engine.decoder, 1, [4]) == speech.heard(engine.decoder, 1, [4])
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -243,19 +231,19 @@ def test_where_nothing_can_be_written_it_is_heard_all_the_same(folder, speech, t
 
 
 @needs_bfloat16
-def test_where_there_is_bfloat16_openvino_decodes_in_int8(folder):
+def test_where_there_is_bfloat16_openvino_decodes_in_int8(tiny_en):
     """Who asked for float32 gets nothing rougher."""
-    assert isinstance(decoders.opened(model(folder), TINY_EN, "auto").decoder, openvino_decoder.Decoder)
-    assert decoders.opened(model(folder), TINY_EN, "ctranslate2") is None
-    assert decoders.opened(model(folder, dtype="float32"), TINY_EN, "auto") is None
+    assert isinstance(decoders.opened(model(tiny_en), TINY_EN, "auto").decoder, openvino_decoder.Decoder)
+    assert decoders.opened(model(tiny_en), TINY_EN, "ctranslate2") is None
+    assert decoders.opened(model(tiny_en, dtype="float32"), TINY_EN, "auto") is None
 
 
-def test_without_bfloat16_ctranslate2_decodes(folder, no_bfloat16):
-    assert decoders.opened(model(folder), TINY_EN, "auto") is None
+def test_without_bfloat16_ctranslate2_decodes(tiny_en, no_bfloat16):
+    assert decoders.opened(model(tiny_en), TINY_EN, "auto") is None
 
 
-def test_without_bfloat16_openvino_decodes_in_float32_where_it_is_asked_to(folder, speech, reference, no_bfloat16):
-    engine = decoders.opened(model(folder), TINY_EN, "openvino")
+def test_without_bfloat16_openvino_decodes_in_float32_where_it_is_asked_to(tiny_en, speech, reference, no_bfloat16):
+    engine = decoders.opened(model(tiny_en), TINY_EN, "openvino")
 
     found, theirs = (speech.heard(one, 5) for one in (engine.decoder, reference))
 

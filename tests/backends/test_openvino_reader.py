@@ -3,6 +3,7 @@
 import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spoken import DATA, RATE, clip, made
 
-from speechcli.backends import catalog, weights
 from speechcli.backends.base import Hints
 from speechcli.backends.whisper_times import FRAME, TINY_EN, Aligner, CTranslate2, Part, Reader, Sound
 from speechcli.core.audio import Audio
@@ -26,9 +26,8 @@ LANES = 2
 class Engines:
     """Words by the two of them, of the same sound."""
 
-    def __init__(self, transcriber) -> None:
+    def __init__(self, transcriber, model: Path) -> None:
         self.transcriber = transcriber
-        model = weights.of_package(catalog.find("embedded")).folder / "model.bin"
         self.decoder = openvino_decoder.Decoder(model, LANES, 1)
         silence = transcriber._silence
         self.ours = openvino_reader.Aligner(model, self.decoder, TINY_EN.chosen, LANES, 1, silence)
@@ -45,8 +44,8 @@ class Engines:
 
 
 @pytest.fixture(scope="module")
-def engines(transcriber) -> Engines:
-    return Engines(transcriber)
+def engines(transcriber, tiny_en) -> Engines:
+    return Engines(transcriber, tiny_en / "model.bin")
 
 
 def tokens(name: str) -> list[str]:
@@ -99,8 +98,7 @@ def test_parts_of_a_window_are_read_by_themselves(engines, seconds):
     check_same(ours, theirs)
 
 
-def test_what_was_compiled_is_kept_and_lost_without_harm(engines, tmp_path):
-    model = weights.of_package(catalog.find("embedded")).folder / "model.bin"
+def test_what_was_compiled_is_kept_and_lost_without_harm(engines, tiny_en, tmp_path):
     cache = tmp_path / "reader.blob"
     sound = engines.sound(clip("mary"))
     words = engines.words(engines.ours, sound, tokens("mary"))
@@ -109,7 +107,7 @@ def test_what_was_compiled_is_kept_and_lost_without_harm(engines, tmp_path):
         if damage is not None:
             cache.write_bytes(damage)
         again = openvino_reader.Aligner(
-            model, engines.decoder, TINY_EN.chosen, 1, 1, engines.transcriber._silence, cache
+            tiny_en / "model.bin", engines.decoder, TINY_EN.chosen, 1, 1, engines.transcriber._silence, cache
         )
         assert engines.words(again, sound, tokens("mary")) == words
         assert cache.stat().st_size > 1e6
